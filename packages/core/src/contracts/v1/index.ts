@@ -1,0 +1,24 @@
+export type {
+  Action,
+  EnsureSlot,
+  HealthCheck,
+  ImageAtUse,
+  InstanceSpec,
+  Publish,
+  RemoveSlot,
+  RouteTo,
+  ScaleSlot,
+  Volume,
+} from './actions.js'
+export type { Builder, BuildIo, BuildNeed, BuildRequest, BuiltImage, Fit } from './builder.js'
+export type { Clock } from './clock.js'
+export type { Context, Fence, Probe, SecretReference } from './context.js'
+export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from './facts.js'
+export type { BlobUpload, Descriptor, Digest, ImageSink, ImageSource, Platform } from './image.js'
+export type { Json } from './json.js'
+export type { ImagePlace, Registry } from './registry.js'
+export type { Evidence, Runtime, RuntimeTraits, Target } from './runtime.js'
+export type { InstanceState, RouteState, SlotState, Snapshot } from './snapshot.js'
+export type { Revision, Source } from './source.js'
+export type { AcceptedRun, Batch, Documents, DocumentWrite, Lease, RunRow, StepRecord, Store, Worker } from './store.js'
+export type { Tree } from './tree.js'

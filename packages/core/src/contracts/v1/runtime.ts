@@ -1,0 +1,50 @@
+import type { Action } from './actions.js'
+import type { Context, Probe } from './context.js'
+import type { ImageSink } from './image.js'
+import type { Snapshot } from './snapshot.js'
+
+/** A place that runs images. It observes and acts; what to do next is the engine's decision. */
+export interface Runtime {
+  readonly contract: 'runtime/v1'
+  readonly kind: string
+  readonly traits: RuntimeTraits
+  probe(context: Context): Promise<Probe>
+  /** Writes the operation's fence token on the target, before the first act. Rejects with `FENCED` when a newer one is there. */
+  claim(target: Target, context: Context): Promise<void>
+  /** Yields the whole state at once, and again after every change, until the signal fires. The adapter hides whether it watches or polls. */
+  observe(target: Target, context: Context): AsyncIterable<Snapshot>
+  /**
+   * Makes one write and resolves when it is accepted; whether it took effect is for `observe` to show.
+   * Rejects with `CONFLICT` (revision moved, effect none), `FENCED` (older token, effect none), or with `effect: 'unknown'`.
+   */
+  act(target: Target, action: Action, context: Context): Promise<void>
+  /** What would explain a slot's state to a person: last output, exit codes, the platform's events. Called before anything is removed. */
+  evidence(target: Target, slot: string, context: Context): Promise<Evidence>
+  /** Where an image is put before a slot uses it, for runtimes that do not pull (`takes` has no 'registry'). */
+  sink?(context: Context): ImageSink
+}
+
+export interface RuntimeTraits {
+  readonly takes: readonly ('registry' | 'engine' | 'layout')[]
+  /** Whether the platform replaces instances one by one by itself. */
+  readonly rolling: 'native' | 'composed'
+}
+
+/** One environment of one service on a runtime. */
+export interface Target {
+  readonly service: string
+  readonly environment: string
+  /** Kubernetes namespace and the like; runtimes without one ignore it. */
+  readonly namespace?: string | undefined
+}
+
+export interface Evidence {
+  readonly slot: string
+  readonly instances: readonly {
+    readonly id: string
+    readonly exitCode?: number | undefined
+    readonly reason?: string | undefined
+    /** The last lines of output, redacted by the engine before anything else sees them. */
+    readonly lastOutput: readonly string[]
+  }[]
+}

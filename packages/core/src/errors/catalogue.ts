@@ -1,0 +1,90 @@
+/**
+ * Every code a `KiwiError` can carry. Codes are public: add freely, never rename, never reuse. Each has a section in docs/errors.md.
+ * `retryable` says whether the same call may succeed later with nothing changed.
+ */
+export const catalogue = {
+  BASE_IMAGE_MISSING: {
+    retryable: false,
+    hint: 'Check the name in FROM or --from, and that its registry is registered under that host.',
+  },
+  BUILDER_UNFIT: {
+    retryable: false,
+    hint: 'Register a builder that can do what is listed, or change the Dockerfile line.',
+  },
+  BUILD_STEP_FAILED: {
+    retryable: false,
+    hint: 'The last log lines are the command’s own words; run it locally in the same base image.',
+  },
+  CANCELLED: { retryable: false, hint: 'Someone asked for it; start the run again when it is wanted.' },
+  CONFLICT: { retryable: true, hint: 'The target changed between look and write; look again.' },
+  CONTEXT_INVALID: { retryable: false, hint: 'Check the path against the build context and .dockerignore.' },
+  DIGEST_MISMATCH: {
+    retryable: true,
+    hint: 'The bytes are not what the digest says; a proxy or a disk may be damaging them.',
+  },
+  DISK_FULL: { retryable: false, hint: 'Free space on the file system named, or move the state directory.' },
+  DOCKERFILE_MISSING: {
+    retryable: false,
+    hint: 'Give build.dockerfile a path that exists, or leave it out and let the wizard write one.',
+  },
+  DOCKERFILE_SYNTAX: { retryable: false, hint: 'Correct the line named.' },
+  FENCED: { retryable: false, hint: 'Another run owns this environment now; this one must stop.' },
+  IMAGE_REFERENCE_INVALID: {
+    retryable: false,
+    hint: 'Names are lower case: [a-z0-9]+ parts joined by . _ - and /; tags have up to 128 of [A-Za-z0-9_.-].',
+  },
+  INPUT_INVALID: { retryable: false, hint: 'Correct the fields listed; nothing was changed.' },
+  INSTANCE_CRASHED: {
+    retryable: false,
+    hint: 'Read the last output of the instance below: the application ended by itself.',
+  },
+  INTERNAL: { retryable: false, hint: 'This is a fault in Kiwi or an adapter; report it with the cause below.' },
+  LEASE_LOST: { retryable: true, hint: 'Another process took this run over; follow it by its id.' },
+  MANIFEST_UNKNOWN: {
+    retryable: false,
+    hint: 'The registry has no such tag or digest; check the name, or build it again.',
+  },
+  PORT_TAKEN: { retryable: false, hint: 'Choose another publish.port, or stop the process that listens there.' },
+  RATE_LIMITED: { retryable: true, hint: 'Wait as long as the message says, or sign in for a higher limit.' },
+  REF_NOT_FOUND: { retryable: false, hint: 'Use a branch, a tag or a commit that the repository has.' },
+  REGISTRY_DENIED: { retryable: false, hint: 'The credentials are known but lack this right on this repository.' },
+  REGISTRY_FAILED: { retryable: true, hint: 'The registry answered in a way it should not; see the answer below.' },
+  REGISTRY_UNAUTHORIZED: { retryable: false, hint: 'Check user name and password or token for this registry.' },
+  REGISTRY_UNREACHABLE: { retryable: true, hint: 'Check host, port, TLS and proxy settings.' },
+  ROLLBACK_IMPOSSIBLE: {
+    retryable: false,
+    hint: 'Choose another release from the history, or build the commit again.',
+  },
+  ROLLOUT_DEADLINE: {
+    retryable: false,
+    hint: 'Read what was waited for, and the instances’ output; allow more time with readyWithinMs if it is only slow.',
+  },
+  RUNTIME_FAILED: { retryable: true, hint: 'The runtime refused or failed; see its own words below.' },
+  RUNTIME_UNREACHABLE: {
+    retryable: true,
+    hint: 'Check that the runtime is up and that its address and access are right.',
+  },
+  RUN_UNKNOWN: { retryable: false, hint: 'List the runs of the service for their ids.' },
+  SECRET_MISSING: {
+    retryable: false,
+    hint: 'Give the secret a value (by default: an environment variable of that name) and start again.',
+  },
+  SERVICE_UNKNOWN: { retryable: false, hint: 'Register the service first.' },
+  SOURCE_UNREACHABLE: { retryable: true, hint: 'Check the repository’s address and access.' },
+  STACK_UNKNOWN: { retryable: false, hint: 'Add a Dockerfile: the wizard did not recognise this kind of application.' },
+  STATE_DIRECTORY_UNFIT: {
+    retryable: false,
+    hint: 'Put the state directory on a local file system such as ext4 or xfs.',
+  },
+  STORE_FAILED: {
+    retryable: false,
+    hint: 'Check the store’s file or server: space, rights, and that no newer version of Kiwi wrote it.',
+  },
+  TOOL_MISSING: { retryable: false, hint: 'Install the package named.' },
+  VERIFY_FAILED: {
+    retryable: false,
+    hint: 'The new release was ready but did not answer as asked; the route is back on the old one if there was one.',
+  },
+} as const
+
+export type ErrorCode = keyof typeof catalogue

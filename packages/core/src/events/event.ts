@@ -1,0 +1,124 @@
+import type { ErrorRecord } from '../errors/kiwi-error.js'
+import type { ImageRecord } from '../model/release.js'
+import type { Command, RunRequest } from '../model/run.js'
+
+export type Stage = 'source' | 'analyse' | 'build' | 'push' | 'deploy' | 'verify' | 'record'
+
+/** What every event carries. `seq` counts from 1 without gaps and is given in the commit; `at` is milliseconds since 1970. */
+interface Stamp {
+  readonly v: 1
+  readonly runId: string
+  readonly at: number
+  readonly stage?: Stage | undefined
+}
+
+/** Everything that is stored about a run, in order. Ends with `run-ended`, exactly once. */
+export type StoredEvent = Stamp & { readonly seq: number } & EventBody
+
+/** Live only: never stored, may be thinned out. */
+export type ProgressEvent = Stamp & { readonly seq?: undefined } & ProgressBody
+
+/** The one stream: close a `switch (event.type)` with `event satisfies never`. */
+export type KiwiEvent = StoredEvent | ProgressEvent
+
+export type EventBody =
+  | { readonly type: 'run-accepted'; readonly request: RunRequest }
+  | { readonly type: 'run-started'; readonly resumed: boolean; readonly host: string }
+  | {
+      readonly type: 'run-ended'
+      readonly status: 'succeeded' | 'failed' | 'cancelled'
+      readonly durationMs: number
+      readonly error?: ErrorRecord | undefined
+    }
+  | { readonly type: 'stage-started'; readonly stage: Stage; readonly usualMs?: number | undefined }
+  | {
+      readonly type: 'stage-ended'
+      readonly stage: Stage
+      readonly durationMs: number
+      readonly error?: ErrorRecord | undefined
+    }
+  | {
+      readonly type: 'source-resolved'
+      readonly ref: string
+      readonly commit: string
+      readonly subject?: string | undefined
+    }
+  | {
+      readonly type: 'dockerfile-chosen'
+      readonly from: 'path' | 'found' | 'wizard'
+      readonly path: string
+      readonly text: string
+      /** Why, when the wizard wrote it: one sentence a line. */
+      readonly reasons: readonly string[]
+      readonly others: readonly string[]
+    }
+  | { readonly type: 'choice'; readonly what: string; readonly value: string; readonly because: string }
+  | {
+      readonly type: 'step-started'
+      readonly step: string
+      readonly index: number
+      readonly total: number
+      readonly text: string
+    }
+  | {
+      readonly type: 'step-ended'
+      readonly step: string
+      readonly durationMs: number
+      readonly cachedFrom?: string | undefined
+      readonly missedBecause?: string | undefined
+    }
+  | {
+      readonly type: 'image-built'
+      readonly digest: string
+      readonly sizeBytes: number
+      readonly layers: number
+      readonly builder: string
+      readonly steps: { readonly total: number; readonly cached: number }
+    }
+  | {
+      readonly type: 'blob'
+      readonly direction: 'push' | 'pull'
+      readonly digest: string
+      readonly state: 'exists' | 'mounted' | 'done'
+      readonly bytes: number
+    }
+  | { readonly type: 'image-pushed'; readonly image: ImageRecord }
+  | {
+      readonly type: 'rollout'
+      readonly phase: 'waiting' | 'acting' | 'done'
+      readonly ready: number
+      readonly total: number
+      /** The action begun, or the predicate that is waited for. */
+      readonly what: string
+      readonly elapsedMs: number
+      readonly deadlineMs?: number | undefined
+    }
+  | {
+      readonly type: 'route'
+      readonly from: readonly string[]
+      readonly to: readonly string[]
+      readonly addresses: readonly string[]
+    }
+  | { readonly type: 'evidence-kept'; readonly slot: string; readonly lines: readonly string[] }
+  | { readonly type: 'command'; readonly command: Command }
+  | {
+      readonly type: 'release-recorded'
+      readonly releaseId: string
+      readonly number: number
+      readonly status: 'succeeded' | 'failed'
+    }
+  | {
+      readonly type: 'log'
+      readonly stream: 'out' | 'err'
+      readonly step?: string | undefined
+      readonly text: string
+      readonly truncated?: boolean | undefined
+    }
+
+export type ProgressBody = {
+  readonly type: 'progress'
+  readonly direction: 'push' | 'pull'
+  readonly digest: string
+  readonly bytes: number
+  readonly totalBytes?: number | undefined
+}

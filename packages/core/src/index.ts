@@ -1,0 +1,13 @@
+export type * from './contracts/v1/index.js'
+export { catalogue, type ErrorCode } from './errors/catalogue.js'
+export { type Effect, type ErrorRecord, KiwiError, type KiwiErrorOptions } from './errors/kiwi-error.js'
+export type { EventBody, KiwiEvent, ProgressEvent, Stage, StoredEvent } from './events/event.js'
+export type { ImageRecord, Release } from './model/release.js'
+export type { Command, ReleaseRequest, RollbackRequest, RunRequest } from './model/run.js'
+export type {
+  BuildSettings,
+  EnvironmentDefinition,
+  GitSourceDefinition,
+  ImageSettings,
+  ServiceDefinition,
+} from './model/service.js'
