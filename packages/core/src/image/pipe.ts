@@ -1,0 +1,63 @@
+import type { Context } from '../contracts/v1/context.js'
+import type { Descriptor, ImageSink, ImageSource } from '../contracts/v1/image.js'
+import { isIndex, isManifest, parseIndex, parseManifest } from './manifest.js'
+
+/** As many blobs at a time as BuildKit sends to one registry. */
+const concurrentBlobs = 4
+
+/**
+ * Copies an image, or a whole index, from a source into a sink: push, pull, copy, layout and load are all this.
+ * What the sink has is skipped; children go before parents; resolves to the root as the sink stored it.
+ * @example await pipe(layout.source(built.manifest), registry.sink('web'), { tag: 'main-a1b2c3d' }, context)
+ */
+export async function pipe(
+  source: ImageSource,
+  sink: ImageSink,
+  options: { readonly tag?: string | undefined },
+  context: Context,
+): Promise<Descriptor> {
+  const { mediaType } = source.root
+  const bytes = await source.manifest(source.root, context.signal)
+  if (isIndex(mediaType)) await copyManifests(source, sink, parseIndex(bytes), context)
+  else await copyBlobs(source, sink, bytes, context)
+  return sink.manifest(bytes, { mediaType, tag: options.tag }, context)
+}
+
+async function copyManifests(source: ImageSource, sink: ImageSink, children: readonly Descriptor[], context: Context) {
+  for (const child of children) {
+    if (!isManifest(child.mediaType) && !isIndex(child.mediaType)) await copyBlob(source, sink, child, context)
+    else await pipe({ ...source, root: child }, sink, {}, context)
+  }
+}
+
+async function copyBlobs(source: ImageSource, sink: ImageSink, manifest: Uint8Array, context: Context): Promise<void> {
+  const { config, layers } = parseManifest(manifest)
+  const waiting = [...new Map([...layers, config].map((blob) => [blob.digest, blob])).values()]
+  const worker = async () => {
+    for (let blob = waiting.shift(); blob; blob = waiting.shift()) await copyBlob(source, sink, blob, context)
+  }
+  await Promise.all(Array.from({ length: concurrentBlobs }, worker))
+}
+
+async function copyBlob(source: ImageSource, sink: ImageSink, blob: Descriptor, context: Context): Promise<void> {
+  const { signal } = context
+  signal.throwIfAborted()
+  if (await sink.has(blob, context)) {
+    context.report({
+      type: 'blob',
+      direction: 'push',
+      digest: blob.digest,
+      state: 'exists',
+      bytes: blob.size,
+      totalBytes: blob.size,
+    })
+    return
+  }
+  const upload = {
+    mediaType: blob.mediaType,
+    expected: { digest: blob.digest, size: blob.size },
+    mountFrom: source.origin,
+    open: (offsetBytes: number) => source.blob(blob, { offsetBytes, signal }),
+  }
+  await sink.blob(upload, context)
+}

@@ -1,0 +1,1 @@
+export { type TestContext, testContext } from './context.js'
