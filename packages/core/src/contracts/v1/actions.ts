@@ -54,18 +54,10 @@ export interface InstanceSpec {
   readonly env: Readonly<Record<string, string | SecretReference>>
   /** The port the application listens on; it is told by `PORT` as well. */
   readonly port: number
-  readonly publish: Publish
   readonly health: HealthCheck
   readonly volumes: readonly Volume[]
   /** Time between the stop signal and the kill. */
   readonly stopGraceMs: number
-}
-
-/** How the service is reached from outside. `port` 0 = any free one. */
-export interface Publish {
-  readonly protocol: 'http' | 'tcp'
-  readonly address: string
-  readonly port: number
 }
 
 export interface HealthCheck {

@@ -4,7 +4,6 @@ export type {
   HealthCheck,
   ImageAtUse,
   InstanceSpec,
-  Publish,
   RemoveSlot,
   RouteTo,
   ScaleSlot,
@@ -17,7 +16,7 @@ export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from 
 export type { BlobUpload, Descriptor, Digest, ImageSink, ImageSource, Platform } from './image.js'
 export type { Json } from './json.js'
 export type { ImagePlace, Registry } from './registry.js'
-export type { Evidence, Runtime, RuntimeTraits, Target } from './runtime.js'
+export type { Evidence, Publish, Runtime, RuntimeTraits, Target } from './runtime.js'
 export type { InstanceState, RouteState, SlotState, Snapshot } from './snapshot.js'
 export type { Revision, Source } from './source.js'
 export type { AcceptedRun, Batch, Documents, DocumentWrite, Lease, RunRow, StepRecord, Store, Worker } from './store.js'

@@ -36,6 +36,15 @@ export interface Target {
   readonly environment: string
   /** Kubernetes namespace and the like; runtimes without one ignore it. */
   readonly namespace?: string | undefined
+  /** Belongs to the environment, not to a slot: whoever owns the port (an edge, a Service, a supervisor) is made by `claim` and outlives every slot. */
+  readonly publish: Publish
+}
+
+/** How the service is reached from outside. `port` 0 = any free one, which then stays the same. */
+export interface Publish {
+  readonly protocol: 'http' | 'tcp'
+  readonly address: string
+  readonly port: number
 }
 
 export interface Evidence {

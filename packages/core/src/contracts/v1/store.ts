@@ -7,10 +7,8 @@ export interface Store {
   readonly contract: 'store/v1'
   /** Takes the run in, with its first event; a second run with the same `dedupe` key is not taken, and the first one's id is answered. */
   accept(run: AcceptedRun): Promise<{ readonly runId: string; readonly accepted: boolean }>
-  /** Gives the oldest unfinished run whose scope is free (its lease is over, or its owner is known to be dead), with a new token. */
-  claim(
-    worker: Worker,
-    filter: { readonly runId?: string | undefined; readonly nowMs: number; readonly ttlMs: number },
+  /** Gives the oldest unfinished run of the scope (of any scope when none is named) if its lease is over or its owner is known to be dead, with a new token. */
+  claim(worker: Worker, filter: { readonly scope?: string | undefined; readonly nowMs: number; readonly ttlMs: number },
   ): Promise<Lease | undefined>
   /** Keeps the lease alive. Rejects with `LEASE_LOST` when a newer token is out. */
   renew(lease: Lease, times: { readonly nowMs: number; readonly ttlMs: number }): Promise<void>
@@ -73,6 +71,8 @@ export interface StepRecord {
   readonly state: 'intended' | 'done'
   /** Milliseconds since 1970 of the first intent: deadlines do not start again after a crash. */
   readonly since: number
+  /** What was wanted, fixed before the first effect. */
+  readonly intent?: Json | undefined
   readonly result?: Json | undefined
 }
 
