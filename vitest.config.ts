@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const source = (path: string) => fileURLToPath(new URL(`packages/${path}`, import.meta.url))
 
 /** Packages resolve to their source, so that a test never sees an old build. The longer names stand first. */
+// biome-ignore lint/style/noDefaultExport: the test runner reads the default export
 export default defineConfig({
   resolve: {
     alias: [
@@ -13,6 +14,6 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: process.env['KIWI_LIVE'] ? configDefaults.exclude : [...configDefaults.exclude, '**/*.live.test.ts'],
+    exclude: process.env.KIWI_LIVE ? configDefaults.exclude : [...configDefaults.exclude, '**/*.live.test.ts'],
   },
 })
