@@ -4,7 +4,6 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const source = (path: string) => fileURLToPath(new URL(`packages/${path}`, import.meta.url))
 
 /** Packages resolve to their source, so that a test never sees an old build. The longer names stand first. */
-// biome-ignore lint/style/noDefaultExport: the test runner reads the default export
 export default defineConfig({
   resolve: {
     alias: [
