@@ -126,7 +126,7 @@ function describe(stages: readonly Stage[]): string {
   return stages.map(({ index, name }) => (name === undefined ? `${index}` : `${name} (${index})`)).join(', ')
 }
 
-/** Depth first, so that a stage comes after all it needs. */
+/** Depth first, so that a stage comes after all it needs; else in the order of the file. */
 function order(all: readonly PlannedStage[], target: number): PlannedStage[] {
   const done = new Set<PlannedStage>()
   const visit = (index: number, path: readonly number[]): void => {
@@ -140,9 +140,9 @@ function order(all: readonly PlannedStage[], target: number): PlannedStage[] {
         'Break the circle of FROM and --from.',
       )
     }
-    for (const reference of [planned.base, ...Object.values(planned.references)]) {
-      if (reference.kind === 'stage') visit(reference.index, [...path, index])
-    }
+    const needed = [planned.base, ...Object.values(planned.references)]
+    const indices = needed.flatMap((reference) => (reference.kind === 'stage' ? [reference.index] : []))
+    for (const next of indices.sort((first, second) => first - second)) visit(next, [...path, index])
     done.add(planned)
   }
   visit(target, [])
