@@ -52,8 +52,8 @@ describe('stageGraph', () => {
 
   it('counts what the ONBUILDs of a base stage need', () => {
     expect(order('FROM a AS tools\nFROM b AS base\nONBUILD COPY --from=tools / /\nFROM base')).toEqual([
-      'base',
       'tools',
+      'base',
       2,
     ])
     expect(order('FROM a AS tools\nFROM b AS base\nONBUILD COPY --from=tools / /')).toEqual(['base'])
