@@ -1,0 +1,126 @@
+import {
+  type Context,
+  type Descriptor,
+  type ImagePlace,
+  type ImageSource,
+  KiwiError,
+  type Probe,
+  type Registry,
+} from '@kiwi/core'
+import { isTag, requirePlace, requireRepository } from '../names.js'
+import { type EmbeddedRegistryServer, serveRegistry } from '../server/index.js'
+import { openStorage, type Storage } from '../storage/index.js'
+import { folderSink } from './sink.js'
+import { folderSource } from './source.js'
+
+export interface EmbeddedRegistryOptions {
+  /** Made when it is missing. Several processes may use it at a time; each serves it on a port of its own. */
+  readonly directory: string
+  /** How recorded references begin. Default `'embedded'`. */
+  readonly name?: string | undefined
+}
+
+/** A registry in a folder of this machine. This process reads and writes the folder itself; engines are served over HTTP. */
+export interface EmbeddedRegistry extends Registry, AsyncDisposable {
+  /** Starts the server if it does not run yet. `address` can answer from then on. */
+  listen(): Promise<EmbeddedRegistryServer>
+}
+
+/**
+ * Opens the registry of a folder. Its server starts on first need, on 127.0.0.1, and does not keep the process alive.
+ * @example await using registry = embeddedRegistry({ directory: '/var/lib/kiwi/registry' })
+ */
+export function embeddedRegistry(options: EmbeddedRegistryOptions): EmbeddedRegistry {
+  const { directory, name = 'embedded' } = options
+  const storage = openStorage(directory)
+  const server = startOnce(directory)
+  return {
+    contract: 'registry/v1',
+    kind: 'embedded',
+    listen: server.start,
+    probe: () => probe(directory, server),
+    async check(repository) {
+      requireRepository(repository)
+      await server.start()
+    },
+    async resolve(place) {
+      const [found] = await Promise.all([resolve(storage, place), server.start()])
+      return found
+    },
+    source: (place, context) => openSource(storage, place, name, context),
+    sink(repository) {
+      return folderSink(storage, requireRepository(repository))
+    },
+    address: (repository) => `${server.address()}/${requireRepository(repository)}`,
+    [Symbol.asyncDispose]: server.stop,
+  }
+}
+
+async function probe(directory: string, server: ServerOnDemand): Promise<Probe> {
+  try {
+    const { address } = await server.start()
+    return { ok: true, summary: `${directory}, served on ${address}`, details: { directory, address } }
+  } catch (error) {
+    return {
+      ok: false,
+      summary: `${directory} cannot be served: ${KiwiError.from(error).message}`,
+      details: { directory },
+    }
+  }
+}
+
+async function resolve({ content, repositories }: Storage, place: ImagePlace): Promise<Descriptor | undefined> {
+  const { repository, reference } = requirePlace(place)
+  const digest = isTag(reference) ? await repositories.tag(repository, reference) : reference
+  if (digest === undefined) return undefined
+  const [mediaType, size] = await Promise.all([repositories.manifestType(repository, digest), content.size(digest)])
+  return mediaType === undefined || size === undefined ? undefined : { mediaType, digest, size }
+}
+
+async function openSource(
+  storage: Storage,
+  place: ImagePlace,
+  name: string,
+  { signal }: Context,
+): Promise<ImageSource> {
+  signal.throwIfAborted()
+  const root = await resolve(storage, place)
+  if (root) return folderSource(storage, root, { registry: name, repository: place.repository })
+  throw new KiwiError('MANIFEST_UNKNOWN', `${name}/${place.repository} has no ${place.reference}`, {
+    evidence: { directory: storage.directory },
+  })
+}
+
+interface ServerOnDemand {
+  start(): Promise<EmbeddedRegistryServer>
+  stop(): Promise<void>
+  address(): string
+}
+
+function startOnce(directory: string): ServerOnDemand {
+  let starting: Promise<EmbeddedRegistryServer & AsyncDisposable> | undefined
+  let running: EmbeddedRegistryServer | undefined
+  const start = async () => {
+    starting ??= serveRegistry({ directory, background: true }).catch((error: unknown) => {
+      starting = undefined
+      throw error
+    })
+    running = await starting
+    return running
+  }
+  return {
+    start,
+    async stop() {
+      const server = await starting?.catch(() => undefined)
+      starting = undefined
+      running = undefined
+      await server?.close()
+    },
+    address() {
+      if (running) return running.address
+      throw new KiwiError('REGISTRY_UNREACHABLE', 'the embedded registry is not served yet', {
+        hint: 'Await listen(), probe, check or resolve of the registry before asking for its address.',
+      })
+    },
+  }
+}
