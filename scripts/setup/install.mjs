@@ -16,7 +16,7 @@ export function isInstalled() {
 }
 
 export async function install() {
-  const [command, ...first] = npm()
+  const { command, first } = npm()
   const args = [...first, 'ci', '--no-audit', '--no-fund', '--include=dev', '--include=optional']
   await withProgress('installing dependencies', () => runLogged('install', command, args))
   writeFileSync(stampFile, fingerprint())
@@ -24,8 +24,8 @@ export async function install() {
 
 /** The npm that started us, with the Node that it runs on: the one in node_modules is about to be replaced. */
 function npm() {
-  const { npm_execpath: script, npm_node_execpath: node } = process.env
-  return script?.endsWith('.js') && script.includes('npm') ? [node ?? process.execPath, script] : ['npm']
+  const { npm_execpath: script = '', npm_node_execpath: node = process.execPath } = process.env
+  return /npm.*\.js$/.test(script) ? { command: node, first: [script] } : { command: 'npm', first: [] }
 }
 
 function fingerprint() {

@@ -4,7 +4,7 @@ import { delimiter } from 'node:path'
 import { inRoot } from './paths.mjs'
 import { SetupError } from './run.mjs'
 
-const needed = [22, 19]
+const needed = { major: 22, minor: 19 }
 
 /** The Node to run everything with: the one that the lockfile brings, else this one, else the first good one in PATH. */
 export function findNode() {
@@ -20,7 +20,7 @@ export function refuseWithoutNode() {
 
 export function missingNode() {
   return new SetupError(
-    `Kiwi needs Node ${needed.join('.')} or newer and this is ${process.version} on ${process.platform}-${process.arch}: ` +
+    `Kiwi needs Node ${needed.major}.${needed.minor} or newer and this is ${process.version} on ${process.platform}-${process.arch}: ` +
       'install it (https://nodejs.org) and give the same command again.',
   )
 }
@@ -30,7 +30,7 @@ function isGood(path) {
   if (!existsSync(path)) return false
   const version = realpathSync(path) === realpathSync(process.execPath) ? process.version : versionOf(path)
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
-  return major > needed[0] || (major === needed[0] && minor >= needed[1])
+  return major > needed.major || (major === needed.major && minor >= needed.minor)
 }
 
 /** @param {string} path */

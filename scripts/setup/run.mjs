@@ -5,6 +5,7 @@ import { root, stateDirectory } from './paths.mjs'
 
 /** Something a person has to put right; shown without a stack trace. */
 export class SetupError extends Error {
+  /** @override */
   name = 'SetupError'
 }
 
