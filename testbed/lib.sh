@@ -53,6 +53,7 @@ binary() { # NAME...: unpacked into the state folder; built from go/ when nobody
   for name; do
     [ ! -x "$D/bin/$name" ] || continue
     if ! folder=$(prebuilt "$name"); then
+      [ "${KIWI_TESTBED_BUILD:-1}" = 1 ] || die "no $name.xz in \$KIWI_TESTBED_BIN or $HERE/bin (build it once with $HERE/build-bins $name)"
       command -v go >/dev/null || die "no $name.xz in \$KIWI_TESTBED_BIN or $HERE/bin, and no Go to build it with ($HERE/build-bins $name)"
       echo "$ME: building $name from $HERE/go; minutes" >&2
       "$HERE/build-bins" "$name" >"$D/logs/build-$name.log" 2>&1 9>&- || die "$name cannot be built; read $D/logs/build-$name.log"
