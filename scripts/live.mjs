@@ -25,7 +25,7 @@ async function main() {
   try {
     for (const part of parts) {
       if (chosen.length === 0 || chosen.includes(part.name) || required.includes(part.name))
-        found.push(await bring(part))
+        found.push(await bring(part, required.includes(part.name)))
     }
     console.log(table(found))
     const missing = required.filter((name) => !found.some(({ part, values }) => part.name === name && values))
@@ -41,9 +41,10 @@ async function main() {
 
 /**
  * @param {import('./live/parts.mjs').Part} part
+ * @param {boolean} isRequired worth the minutes that building a binary may take
  * @returns {Promise<Found>}
  */
-async function bring(part) {
+async function bring(part, isRequired) {
   const values = await part.find()
   if (values) return { part, values, state: 'found', started: false }
   const named = part.named()
@@ -52,7 +53,7 @@ async function bring(part) {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     return { part, state: 'missing; only root on Linux can start one', started: false }
   const start = performance.now()
-  const { code, lastLine } = await runScript(part.script, [])
+  const { code, lastLine } = await runScript(part.script, [], { KIWI_TESTBED_BUILD: isRequired ? '1' : '0' })
   const begun = code === 0 ? await part.find() : undefined
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
   if (begun) return { part, values: begun, state: `started in ${seconds} s`, started: true }
@@ -62,11 +63,15 @@ async function bring(part) {
 /**
  * @param {string} name
  * @param {string[]} args
+ * @param {Record<string, string>} [variables]
  * @returns {Promise<{ code: number, lastLine: string }>}
  */
-function runScript(name, args) {
+function runScript(name, args, variables = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(inRoot(`testbed/${name}`), args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(inRoot(`testbed/${name}`), args, {
+      env: { ...process.env, ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     const take = (/** @type {Buffer} */ bytes) => {
       output += bytes
