@@ -2,11 +2,13 @@ export type * from './contracts/v1/index.js'
 export { catalogue, type ErrorCode } from './errors/catalogue.js'
 export { type Effect, type ErrorRecord, KiwiError, type KiwiErrorOptions } from './errors/kiwi-error.js'
 export type { EventBody, KiwiEvent, ProgressEvent, Stage, StoredEvent } from './events/event.js'
+export type { Run } from './events/run-handle.js'
 export { digestOf, verified } from './image/digest.js'
 export { type OciLayout, ociLayout } from './image/layout.js'
 export { type ImageManifest, isIndex, isManifest, mediaTypes, parseIndex, parseManifest } from './image/manifest.js'
 export { pipe } from './image/pipe.js'
 export { type ImageReference, parseReference } from './image/reference.js'
+export { createKiwi, type Kiwi, type KiwiOptions } from './kiwi.js'
 export type { ImageRecord, Release } from './model/release.js'
 export type { Command, ReleaseRequest, RollbackRequest, RunRequest } from './model/run.js'
 export type {
@@ -16,3 +18,7 @@ export type {
   ImageSettings,
   ServiceDefinition,
 } from './model/service.js'
+export { isSecretReference, secret } from './secrets/reference.js'
+export type { SecretResolver } from './secrets/resolver.js'
+export { gitSource } from './sources/git.js'
+export { sqliteStore } from './stores/sqlite.js'

@@ -93,12 +93,7 @@ export type EventBody =
       readonly elapsedMs: number
       readonly deadlineMs?: number | undefined
     }
-  | {
-      readonly type: 'route'
-      readonly from: readonly string[]
-      readonly to: readonly string[]
-      readonly addresses: readonly string[]
-    }
+  | { readonly type: 'route'; readonly from: readonly string[]; readonly to: readonly string[] }
   | { readonly type: 'evidence-kept'; readonly slot: string; readonly lines: readonly string[] }
   | { readonly type: 'command'; readonly command: Command }
   | {

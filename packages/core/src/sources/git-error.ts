@@ -48,9 +48,9 @@ export function gitError(
     .trim()
     .slice(0, 4000)
   const meaning = meanings.find((candidate) => candidate.words.test(words))
-  const last =
-    words.split('\n').findLast((line) => /^(fatal|error|remote):/.test(line)) ?? words.split('\n').at(-1) ?? ''
-  return new KiwiError(meaning?.code ?? 'SOURCE_UNREACHABLE', `git could not read ${address.url}: ${last}`, {
+  const lines = words.split('\n')
+  const said = lines.find((line) => /^(fatal|error): /.test(line)) ?? lines[0] ?? ''
+  return new KiwiError(meaning?.code ?? 'SOURCE_UNREACHABLE', `git could not read ${address.url}: ${said}`, {
     hint: meaning?.hint,
     retryable: meaning?.retryable,
     // The thrown error is not kept as the cause: its text is not redacted.

@@ -8,7 +8,9 @@ export interface Store {
   /** Takes the run in, with its first event; a second run with the same `dedupe` key is not taken, and the first one's id is answered. */
   accept(run: AcceptedRun): Promise<{ readonly runId: string; readonly accepted: boolean }>
   /** Gives the oldest unfinished run of the scope (of any scope when none is named) if its lease is over or its owner is known to be dead, with a new token. */
-  claim(worker: Worker, filter: { readonly scope?: string | undefined; readonly nowMs: number; readonly ttlMs: number },
+  claim(
+    worker: Worker,
+    filter: { readonly scope?: string | undefined; readonly nowMs: number; readonly ttlMs: number },
   ): Promise<Lease | undefined>
   /** Keeps the lease alive. Rejects with `LEASE_LOST` when a newer token is out. */
   renew(lease: Lease, times: { readonly nowMs: number; readonly ttlMs: number }): Promise<void>

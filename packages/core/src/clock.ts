@@ -1,0 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Clock } from './contracts/v1/clock.js'
+
+/** The clock of this machine: the only place in core that asks for the time. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(milliseconds, signal) {
+    signal.throwIfAborted()
+    await wait(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted())
+  },
+}

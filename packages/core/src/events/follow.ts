@@ -1,0 +1,66 @@
+import type { Clock } from '../contracts/v1/clock.js'
+import type { Store } from '../contracts/v1/store.js'
+import type { KiwiEvent } from './event.js'
+import type { Hub } from './hub.js'
+
+/** A run that another process works on is looked at this often. */
+const pollMs = 200
+
+export interface FollowOptions {
+  readonly store: Store
+  readonly hub: Hub
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/**
+ * Every event of a run from the first one on, to `run-ended`: what is stored, then what comes live from this process or is found by
+ * polling, without a gap and without a double. Progress comes only live and may be thinned out.
+ */
+export async function* follow(runId: string, { store, hub, clock, signal }: FollowOptions): AsyncGenerator<KiwiEvent> {
+  const live: KiwiEvent[] = []
+  let wake = () => {}
+  const stop = hub.subscribe(runId, (event) => {
+    if (event.type !== 'progress' || live.length < 1_000) live.push(event)
+    wake()
+  })
+  try {
+    for (let seq = 0; !signal.aborted; ) {
+      const stored = continues(live, seq) ? [] : await store.read(runId, seq)
+      for (const event of merge(stored, live.splice(0), seq)) {
+        seq = event.seq ?? seq
+        yield event
+        if (event.type === 'run-ended') return
+      }
+      if (live.length === 0) await nextOrPoll(clock, signal, (resolve) => (wake = resolve))
+    }
+    signal.throwIfAborted()
+  } finally {
+    stop()
+  }
+}
+
+/** Whether the live events alone carry on where the sequence stands, so that the store need not be asked. */
+function continues(live: readonly KiwiEvent[], seq: number): boolean {
+  const first = live.find((event) => event.seq !== undefined)
+  return first?.seq === seq + 1
+}
+
+/** Stored events first; then the live ones that are newer, as long as they continue the sequence (a gap is read from the store next time). */
+function* merge(stored: readonly KiwiEvent[], live: readonly KiwiEvent[], after: number): Generator<KiwiEvent> {
+  let seq = after
+  for (const event of [...stored, ...live]) {
+    if (event.seq === undefined) yield event
+    else if (event.seq === seq + 1) {
+      seq = event.seq
+      yield event
+    }
+  }
+}
+
+/** Resolves when the hub calls, or after the poll's time. */
+async function nextOrPoll(clock: Clock, signal: AbortSignal, onWake: (resolve: () => void) => void): Promise<void> {
+  const woken = new AbortController()
+  onWake(() => woken.abort())
+  await clock.sleep(pollMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined)
+}

@@ -1,0 +1,126 @@
+import { join } from 'node:path'
+import type { Clock } from '../contracts/v1/clock.js'
+import type { Context } from '../contracts/v1/context.js'
+import type { Lease, RunRow, StepRecord, Store } from '../contracts/v1/store.js'
+import type { Tree } from '../contracts/v1/tree.js'
+import { KiwiError } from '../errors/kiwi-error.js'
+import type { Stage } from '../events/event.js'
+import type { Hub } from '../events/hub.js'
+import { eventWriter } from '../events/writer.js'
+import { ociLayout } from '../image/layout.js'
+import type { RunRequest } from '../model/run.js'
+import type { Adapters, PipelineRun } from '../pipeline/pipeline-run.js'
+import { failedRelease, recorded, releaseDocument } from '../pipeline/record.js'
+import { release, rollback } from '../pipeline/run.js'
+import type { Redactor } from '../secrets/redactor.js'
+import { cancelSignal } from './cancel.js'
+import { stageContext } from './context.js'
+import { keepLease } from './lease.js'
+
+/** Everything a run needs from the process that works on it. */
+export interface Engine {
+  readonly adapters: Adapters
+  readonly store: Store
+  readonly hub: Hub
+  readonly clock: Clock
+  readonly redactor: Redactor
+  readonly secret: Context['secret']
+  readonly directory: string
+  readonly host: string
+  /** Fires when this process wants to stop working: runs stay as they are, for `resume`. */
+  readonly closing: AbortSignal
+  killPoint(name: string): void
+}
+
+/** Works on a claimed run until it ends, or until the lease is lost or this process closes: then it is left as it is, to be resumed. */
+export async function execute(lease: Lease, engine: Engine): Promise<void> {
+  const { store, clock, closing } = engine
+  const row = await store.run(lease.runId)
+  if (!row) throw new KiwiError('RUN_UNKNOWN', `there is no run ${lease.runId}`)
+  await using kept = keepLease(lease, { store, clock, signal: closing })
+  await using files = openOnce()
+  const steps = await store.steps(lease.runId)
+  const ended = new AbortController()
+  const run = pipelineRun(engine, { lease, row, steps, signal: kept.signal, ended: ended.signal, files })
+  run.events.emit({ type: 'run-started', resumed: steps.length > 0, host: engine.host })
+  try {
+    await lineOf(run)
+    await end(run, row)
+  } catch (error) {
+    if (!kept.signal.aborted) await fail(run, row, KiwiError.from(error))
+  } finally {
+    ended.abort()
+  }
+}
+
+function lineOf(run: PipelineRun): Promise<unknown> {
+  const { request } = run
+  return request.kind === 'release' ? release({ ...run, request }) : rollback({ ...run, request })
+}
+
+async function end(run: PipelineRun, row: RunRow): Promise<void> {
+  run.killPoint('run: before its end')
+  run.events.emit({ type: 'run-ended', status: 'succeeded', durationMs: run.clock.now() - row.acceptedAt })
+  await run.events.commit({ end: { status: 'succeeded' } })
+  run.killPoint('run: ended')
+}
+
+async function fail(run: PipelineRun, row: RunRow, error: KiwiError): Promise<void> {
+  const record = error.toRecord()
+  const failed = failedRelease(run, record)
+  const status = error.code === 'CANCELLED' ? 'cancelled' : 'failed'
+  if (failed) run.events.emit(recorded(failed), 'record')
+  run.events.emit({ type: 'run-ended', status, durationMs: run.clock.now() - row.acceptedAt, error: record })
+  await run.events.commit({ documents: failed ? [releaseDocument(failed)] : [], end: { status } })
+}
+
+interface Parts {
+  readonly lease: Lease
+  readonly row: RunRow
+  readonly steps: readonly StepRecord[]
+  readonly signal: AbortSignal
+  readonly ended: AbortSignal
+  readonly files: ReturnType<typeof openOnce>
+}
+
+function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }: Parts): PipelineRun<RunRequest> {
+  const { adapters, store, clock, hub, redactor, secret, directory, killPoint } = engine
+  const events = eventWriter({ store, lease, hub, clock, redactor })
+  const cancelled = cancelSignal(lease.runId, { store, clock, signal: AbortSignal.any([signal, ended]) })
+  const stoppable = AbortSignal.any([signal, cancelled])
+  const context = (stage: Stage) =>
+    stageContext(stage, { lease, signal: beforeDeploy.has(stage) ? stoppable : signal, events, redactor, secret })
+  return {
+    id: lease.runId,
+    request: row.request,
+    adapters,
+    store,
+    clock,
+    events,
+    images: ociLayout(join(directory, 'images')),
+    journal: new Map(steps.map((record) => [record.name as Stage, record])), // steps are named by their stage: pipeline/step.ts
+    context,
+    commands: () => store.commands(lease.runId),
+    tree: (revision) =>
+      files.open(() => adapters.source(row.request.definition.source).open(revision, context('source'))),
+    killPoint,
+  }
+}
+
+/** A cancel stops these at once; from `deploy` on it is an instruction to go back. */
+const beforeDeploy: ReadonlySet<Stage> = new Set<Stage>(['source', 'analyse', 'build', 'push'])
+
+/** The files are opened when a stage first asks for them, and deleted when the run ends. */
+function openOnce() {
+  let opened: Promise<Tree & AsyncDisposable> | undefined
+  return {
+    open(how: () => Promise<Tree & AsyncDisposable>): Promise<Tree> {
+      opened ??= how()
+      return opened
+    },
+    async [Symbol.asyncDispose]() {
+      const tree = await opened?.catch(() => undefined)
+      await tree?.[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { systemClock } from './clock.js'
+import type { Builder } from './contracts/v1/builder.js'
+import type { Clock } from './contracts/v1/clock.js'
+import type { Probe } from './contracts/v1/context.js'
+import type { Json } from './contracts/v1/json.js'
+import type { Registry } from './contracts/v1/registry.js'
+import type { Runtime } from './contracts/v1/runtime.js'
+import type { RunRow, Store } from './contracts/v1/store.js'
+import { KiwiError } from './errors/kiwi-error.js'
+import { createHub } from './events/hub.js'
+import { type Run, runHandle } from './events/run-handle.js'
+import { drive } from './journal/drive.js'
+import type { Engine } from './journal/execute.js'
+import { probeAll } from './journal/probe.js'
+import { thisWorker } from './journal/worker.js'
+import type { Release } from './model/release.js'
+import type { Command, RunRequest } from './model/run.js'
+import { parseServiceDefinition } from './model/schema.js'
+import type { ServiceDefinition } from './model/service.js'
+import { history } from './release/history.js'
+import { createRedactor } from './secrets/redactor.js'
+import { createSecretAccess, type SecretResolver } from './secrets/resolver.js'
+import { gitSource } from './sources/git.js'
+
+export interface KiwiOptions {
+  /** By name; asked in this order which one fits. */
+  readonly builders: Readonly<Record<string, Builder>>
+  readonly registries: Readonly<Record<string, Registry>>
+  readonly runtimes: Readonly<Record<string, Runtime>>
+  readonly store: Store
+  /** Looks a secret's value up at use. Default: the environment variable of that name. */
+  readonly secrets?: SecretResolver | undefined
+  /** Where images, sources and caches lie. Default: `.kiwi` in the working directory. */
+  readonly directory?: string | undefined
+  readonly clock?: Clock | undefined
+  /** Called at every numbered place of a run where a crash leaves a different state behind: for campaigns that kill the process there. */
+  readonly onKillPoint?: ((point: { readonly number: number; readonly name: string }) => void) | undefined
+}
+
+interface Asked {
+  readonly environment: string
+  /** Who asks, for the history. */
+  readonly by: string
+  /** Waits for `promote` before the route moves. */
+  readonly hold?: boolean | undefined
+  /** A second request with the same id is answered with the first one's run. */
+  readonly requestId?: string | undefined
+}
+
+type Order = Omit<Command, 'type'>
+
+/** What a host application works with. Every run is durable when its promise resolves. */
+export interface Kiwi extends AsyncDisposable {
+  readonly services: {
+    /** Checks the definition whole and keeps it; replaces an earlier one of that name. Rejects with `INPUT_INVALID`. */
+    register(definition: ServiceDefinition): Promise<void>
+    get(name: string): Promise<ServiceDefinition | undefined>
+    list(): Promise<readonly ServiceDefinition[]>
+  }
+  /** Builds the ref, deploys it to the environment and verifies it. */
+  release(service: string, options: Asked & { readonly ref: string }): Promise<Run>
+  /** Deploys a kept release again: `to` is its number or id, by default the newest good one before the current. */
+  rollback(
+    service: string,
+    options: Asked & { readonly to?: string | number | undefined; readonly reason?: string | undefined },
+  ): Promise<Run>
+  /** Lets a run that holds move the route. */
+  promote(runId: string, order: Order): Promise<void>
+  /** Makes a run wait before it moves the route. */
+  hold(runId: string, order: Order): Promise<void>
+  /** While the run is open: moves the route back and ends it. Afterwards: starts the rollback to the release it replaced, and answers with that run. */
+  revert(runId: string, order: Order): Promise<Run | undefined>
+  /** Stops the run; once `deploy` has begun, the route goes back first. */
+  cancel(runId: string, order: Order): Promise<void>
+  /** Follows any run, also one of another process. */
+  run(runId: string): Promise<Run>
+  runs(filter?: {
+    readonly service?: string | undefined
+    readonly unfinished?: boolean | undefined
+  }): Promise<readonly RunRow[]>
+  /** Takes over unfinished runs whose owner is gone: the one named, or all. */
+  resume(runId?: string): Promise<readonly Run[]>
+  /** All releases of the environment, oldest first. */
+  history(service: string, environment: string): Promise<readonly Release[]>
+  /** Asks every adapter how it is. */
+  doctor(): Promise<readonly ({ readonly name: string; readonly part: 'builder' | 'registry' | 'runtime' } & Probe)[]>
+  /** Stops working; unfinished runs stay as they are, for `resume`. */
+  close(): Promise<void>
+}
+
+/** Wires the parts; decides nothing. */
+export function createKiwi(options: KiwiOptions): Promise<Kiwi> {
+  const { engine, close } = startEngine(options)
+  const { store, hub, clock, closing } = engine
+  const worker = thisWorker()
+  const working = new Set<Promise<void>>()
+
+  const follow = (runId: string) => runHandle(runId, { store, hub, clock, signal: closing })
+  const work = (runId: string, scope: string) => {
+    const job = drive(runId, scope, worker, engine).catch((error: unknown) => {
+      if (!closing.aborted) throw error
+    })
+    working.add(job)
+    void job.finally(() => working.delete(job))
+  }
+  const start = async (request: RunRequest, requestId: string | undefined): Promise<Run> => {
+    const scope = `${request.service}/${request.environment}`
+    const dedupe = requestId === undefined ? undefined : `${scope}/${requestId}`
+    const { runId } = await store.accept({ runId: randomUUID(), scope, request, dedupe, nowMs: clock.now() })
+    work(runId, scope)
+    return follow(runId)
+  }
+  const order = async (runId: string, command: Command): Promise<RunRow> => {
+    const row = await known(store, runId)
+    await store.command(runId, command, clock.now())
+    return row
+  }
+  const kiwi: Kiwi = {
+    services: servicesOf(store),
+    async release(service, { ref, environment, by, hold, requestId }) {
+      const definition = await definitionOf(store, service, environment)
+      return start(
+        { kind: 'release', service, definition, environment, ref, by, ...(hold !== undefined && { hold }) },
+        requestId,
+      )
+    },
+    async rollback(service, { environment, to, by, reason, hold, requestId }) {
+      const definition = await definitionOf(store, service, environment)
+      const request = {
+        kind: 'rollback',
+        service,
+        definition,
+        environment,
+        to,
+        by,
+        reason,
+        ...(hold !== undefined && { hold }),
+      } as const
+      return start(request, requestId)
+    },
+    promote: async (runId, by) => void (await order(runId, { ...by, type: 'promote' })),
+    hold: async (runId, by) => void (await order(runId, { ...by, type: 'hold' })),
+    cancel: async (runId, by) => void (await order(runId, { ...by, type: 'cancel' })),
+    async revert(runId, { by, reason }) {
+      const { status, request } = await known(store, runId)
+      if (status === 'accepted' || status === 'running')
+        return void (await order(runId, { type: 'revert', by, reason }))
+      const { service, environment } = request
+      const release = (await history(store, service, environment)).find((one) => one.runId === runId)
+      if (!release?.replaced) throw new KiwiError('ROLLBACK_IMPOSSIBLE', `run ${runId} replaced no release`)
+      return kiwi.rollback(service, { environment, by, to: release.replaced, reason })
+    },
+    run: async (runId) => follow((await known(store, runId)).runId),
+    runs: (filter = {}) => store.runs(filter),
+    async resume(runId) {
+      const open = runId === undefined ? await store.runs({ unfinished: true }) : [await known(store, runId)]
+      for (const { runId: id, scope } of open) work(id, scope)
+      return open.map(({ runId: id }) => follow(id))
+    },
+    history: (service, environment) => history(store, service, environment),
+    doctor: () => probeAll(engine),
+    async close() {
+      close()
+      await Promise.allSettled(working)
+    },
+    [Symbol.asyncDispose]: () => kiwi.close(),
+  }
+  return Promise.resolve(kiwi)
+}
+
+function startEngine(options: KiwiOptions): { engine: Engine; close(): void } {
+  const { builders, registries, runtimes, store, secrets, clock = systemClock, onKillPoint } = options
+  const directory = resolve(options.directory ?? '.kiwi')
+  const redactor = createRedactor()
+  const closing = new AbortController()
+  let points = 0
+  const engine: Engine = {
+    adapters: {
+      builders,
+      registries,
+      runtimes,
+      source: (definition) => gitSource(definition, { directory: join(directory, 'sources') }),
+    },
+    store,
+    hub: createHub(),
+    clock,
+    redactor,
+    secret: createSecretAccess({ resolve: secrets, redactor }),
+    directory,
+    host: `${thisWorker().host}:${process.pid}`,
+    closing: closing.signal,
+    killPoint: (name) => {
+      points += 1
+      onKillPoint?.({ number: points, name })
+    },
+  }
+  return {
+    engine,
+    close: () => closing.abort(new KiwiError('LEASE_LOST', 'this process stopped working; resume the run')),
+  }
+}
+
+function servicesOf(store: Store): Kiwi['services'] {
+  const toDefinition = (value: Json) => value as unknown as ServiceDefinition // `register` checked it
+  return {
+    async register(input) {
+      const definition = parseServiceDefinition(input)
+      await store.documents.put({ kind: 'service', key: definition.name, value: definition as unknown as Json })
+    },
+    async get(name) {
+      const value = await store.documents.get('service', name)
+      return value === undefined ? undefined : toDefinition(value)
+    },
+    list: async () => (await store.documents.list('service', '')).map(({ value }) => toDefinition(value)),
+  }
+}
+
+async function definitionOf(store: Store, service: string, environment: string): Promise<ServiceDefinition> {
+  const definition = await servicesOf(store).get(service)
+  if (!definition) throw new KiwiError('SERVICE_UNKNOWN', `there is no service '${service}'`)
+  if (Object.hasOwn(definition.environments, environment)) return definition
+  const known = Object.keys(definition.environments).join(', ')
+  throw new KiwiError('INPUT_INVALID', `${service} has no environment '${environment}'; it has ${known}`)
+}
+
+async function known(store: Store, runId: string): Promise<RunRow> {
+  const row = await store.run(runId)
+  if (!row) throw new KiwiError('RUN_UNKNOWN', `there is no run ${runId}`)
+  return row
+}

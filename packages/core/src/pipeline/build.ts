@@ -1,0 +1,53 @@
+import type { BuildIo, BuiltImage } from '../contracts/v1/builder.js'
+import type { Context } from '../contracts/v1/context.js'
+import type { Revision } from '../contracts/v1/source.js'
+import { KiwiError } from '../errors/kiwi-error.js'
+import type { ReleaseRequest } from '../model/run.js'
+import type { Recipe } from './analyse.js'
+import { openImage } from './base-image.js'
+import type { PipelineRun } from './pipeline-run.js'
+import { step } from './step.js'
+
+/** Makes the image with the builder that was found to fit. */
+export function build(run: PipelineRun<ReleaseRequest>, revision: Revision, recipe: Recipe): Promise<BuiltImage> {
+  const { adapters, request } = run
+  const builder = adapters.builders[recipe.builder]
+  return step(run, 'build', {
+    find: async (context) => builder?.find(context.operation.id, context),
+    async do(context) {
+      if (!builder) throw new KiwiError('BUILDER_UNFIT', `the builder ${recipe.builder} is not registered any more`)
+      const { dockerfile, contextPath, ignore, target, args, platform } = recipe
+      const buildRequest = {
+        dockerfile: dockerfile.text,
+        dockerfilePath: dockerfile.path,
+        contextPath,
+        ...(ignore !== undefined && { ignore }),
+        ...(target !== undefined && { target }),
+        args,
+        platform,
+        labels: {
+          'org.opencontainers.image.revision': revision.commit,
+          'org.opencontainers.image.title': request.service,
+        },
+        createdAtSeconds: revision.committedAtSeconds ?? 0,
+      }
+      return builder.build(buildRequest, await io(run, revision, recipe, context), context)
+    },
+    announce: ({ manifest, sizeBytes, layers, steps }) => ({
+      type: 'image-built',
+      digest: manifest.digest,
+      sizeBytes,
+      layers,
+      builder: recipe.builder,
+      steps,
+    }),
+  })
+}
+
+async function io(run: PipelineRun, revision: Revision, { platform }: Recipe, context: Context): Promise<BuildIo> {
+  return {
+    tree: await run.tree(revision),
+    sink: run.images.sink,
+    image: (reference) => openImage(run.adapters.registries, reference, platform, context),
+  }
+}

@@ -1,0 +1,63 @@
+import type { Json } from '../contracts/v1/json.js'
+import type { DocumentWrite } from '../contracts/v1/store.js'
+import type { ErrorRecord } from '../errors/kiwi-error.js'
+import type { EventBody } from '../events/event.js'
+import type { Release } from '../model/release.js'
+import type { Deployed, Deployment } from './deploy.js'
+import type { PipelineRun } from './pipeline-run.js'
+import { step } from './step.js'
+
+/** Writes the release into the history: once, in the transaction that ends the step. */
+export function record(run: PipelineRun, { deployment, addresses }: Deployed): Promise<Release> {
+  return step(run, 'record', {
+    intent: () => ({ at: run.clock.now() }),
+    do: async (_, { at }) => releaseOf(run, deployment, { at, addresses, error: undefined }),
+    announce: recorded,
+    documents: (release) => [releaseDocument(release)],
+  })
+}
+
+/** The history's row for a run that failed after its deployment was wanted; nothing for one that never got there. */
+export function failedRelease(run: PipelineRun, error: ErrorRecord): Release | undefined {
+  const intent = run.journal.get('deploy')?.intent as unknown as Deployment | undefined // written by pipeline/deploy.ts
+  return intent && releaseOf(run, intent, { at: run.clock.now(), addresses: [], error })
+}
+
+export function recorded({ id, number, status }: Release): EventBody {
+  return { type: 'release-recorded', releaseId: id, number, status }
+}
+
+export function releaseDocument(release: Release): DocumentWrite {
+  return { kind: 'release', key: release.id, value: release as unknown as Json, once: true }
+}
+
+function releaseOf(
+  run: PipelineRun,
+  { number, releaseId, subject, wanted, replaced }: Deployment,
+  { at, addresses, error }: Pick<Release, 'at' | 'addresses' | 'error'>,
+): Release {
+  const { service, environment, kind, by } = run.request
+  const began = Math.min(...[...run.journal.values()].map(({ since }) => since))
+  return {
+    id: releaseId,
+    service,
+    environment,
+    number,
+    kind,
+    status: error ? 'failed' : 'succeeded',
+    runId: run.id,
+    at,
+    durationMs: at - began,
+    deployer: by,
+    image: subject.image,
+    commit: subject.commit,
+    ref: subject.ref,
+    slot: wanted.slot,
+    spec: wanted.spec,
+    replicas: wanted.replicas,
+    replaced,
+    of: subject.of?.id,
+    addresses,
+    error,
+  }
+}
