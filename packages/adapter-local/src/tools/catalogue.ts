@@ -1,0 +1,12 @@
+/** The programs of the host that this package starts, each with the Debian package that brings it. */
+export const tools = {
+  chroot: 'coreutils',
+  mkdir: 'coreutils',
+  mount: 'mount',
+  setpriv: 'util-linux',
+  sh: 'dash',
+  tar: 'tar',
+  unshare: 'util-linux',
+} as const
+
+export type Tool = keyof typeof tools
