@@ -84,7 +84,7 @@ function createStream(find: (text: string) => Found): RedactorStream {
 function tooShort(name: string): KiwiError {
   return new KiwiError(
     'INPUT_INVALID',
-    `The value of the secret ${name} is shorter than ${shortestSecret} characters`,
+    `the value of the secret ${name} is shorter than ${shortestSecret} characters`,
     {
       hint: 'Give it a longer value: one this short cannot be kept out of logs without masking other words too.',
       evidence: { secret: name },

@@ -8,7 +8,7 @@ import { KiwiError } from '../errors/kiwi-error.js'
  */
 export function secret(name: string): SecretReference {
   if (!isSecretName(name))
-    throw new KiwiError('INPUT_INVALID', 'A secret’s name has 1 to 200 letters, digits and . _ / -', {
+    throw new KiwiError('INPUT_INVALID', 'a secret’s name has 1 to 200 letters, digits and . _ / -', {
       hint: 'Give the name of the secret, not its value.',
     })
   return { secret: name }

@@ -39,11 +39,11 @@ async function lookUp({ secret }: SecretReference, resolve: SecretResolver, sign
     if (value !== undefined && value.trim() !== '') return value
   } catch (error) {
     if (KiwiError.is(error)) throw error
-    throw new KiwiError('SECRET_MISSING', `The secret ${secret} could not be looked up`, {
+    throw new KiwiError('SECRET_MISSING', `the secret ${secret} could not be looked up`, {
       retryable: true,
       evidence: { secret },
       cause: error,
     })
   }
-  throw new KiwiError('SECRET_MISSING', `The secret ${secret} has no value`, { evidence: { secret } })
+  throw new KiwiError('SECRET_MISSING', `the secret ${secret} has no value`, { evidence: { secret } })
 }

@@ -24,7 +24,7 @@ export interface GitSourceOptions {
 export function gitSource(definition: GitSourceDefinition, options: GitSourceOptions): Source {
   const address = readRepositoryAddress(definition.git)
   if (definition.token !== undefined && address.origin === undefined)
-    throw new KiwiError('INPUT_INVALID', 'A token is of use for an https repository only', {
+    throw new KiwiError('INPUT_INVALID', 'a token is of use for an https repository only', {
       hint: 'Leave the token out; ssh uses the keys of the user Kiwi runs as.',
     })
   const access: GitAccess = { address, token: definition.token, directory: options.directory }

@@ -7,7 +7,7 @@ import { KiwiError } from '../errors/kiwi-error.js'
 export function checkRef(ref: string): string {
   const fault = faultOf(ref)
   if (fault === undefined) return ref
-  throw new KiwiError('INPUT_INVALID', `The ref ${JSON.stringify(ref.slice(0, 80))} ${fault}`, {
+  throw new KiwiError('INPUT_INVALID', `the ref ${JSON.stringify(ref.slice(0, 80))} ${fault}`, {
     hint: 'Give the name of a branch, a tag or a commit.',
     evidence: { ref: ref.slice(0, 300) },
   })

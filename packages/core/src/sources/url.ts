@@ -68,5 +68,5 @@ function refusal(
   fault: string,
   hint = 'Give https://…, ssh://…, user@host:path or the absolute path of a local repository.',
 ) {
-  return new KiwiError('INPUT_INVALID', `The repository address ${fault}`, { hint })
+  return new KiwiError('INPUT_INVALID', `the repository address ${fault}`, { hint })
 }
