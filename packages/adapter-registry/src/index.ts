@@ -1,2 +1,5 @@
+export type { CredentialOptions } from './credentials.js'
 export { type EmbeddedRegistry, type EmbeddedRegistryOptions, embeddedRegistry } from './embedded/index.js'
+export type { EndpointOptions } from './endpoint.js'
+export { type OciRegistryOptions, ociRegistry } from './registry.js'
 export { type EmbeddedRegistryServer, type ServeRegistryOptions, serveRegistry } from './server/index.js'

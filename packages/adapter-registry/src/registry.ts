@@ -1,0 +1,95 @@
+import { type Context, type Descriptor, type ImagePlace, KiwiError, type Probe, type Registry } from '@kiwi/core'
+import { type Client, clientOf } from './client.js'
+import { connect } from './connect.js'
+import { type CredentialOptions, credentialsFor } from './credentials.js'
+import { type EndpointOptions, endpointOf } from './endpoint.js'
+import { requirePlace, requireRepository } from './names.js'
+import { describePlace, resolveAt } from './pull.js'
+import { pullScope } from './scopes.js'
+import { registrySink, seenBlobs } from './sink.js'
+import { registrySource } from './source.js'
+import { tryUpload } from './upload.js'
+
+export interface OciRegistryOptions extends EndpointOptions {
+  /** Asked first for pulls, without credentials; when one does not have it or fails, the next is asked. */
+  readonly mirrors?: readonly EndpointOptions[] | undefined
+  /** Default: anonymous. */
+  readonly credentials?: CredentialOptions | undefined
+  /** PEM; for a registry whose certificate no public authority signed. */
+  readonly certificateAuthority?: string | undefined
+}
+
+/**
+ * A registry that speaks the OCI distribution specification. Throws `INPUT_INVALID` when a host is malformed; nothing is asked before first use.
+ * @example ociRegistry({ host: 'registry.example.com', credentials: { username: 'ci', password: secret('REGISTRY_PASSWORD') } })
+ */
+export function ociRegistry(options: OciRegistryOptions): Registry & AsyncDisposable {
+  const { mirrors = [], credentials, certificateAuthority } = options
+  const http = connect({ certificateAuthority })
+  const endpoint = endpointOf(options)
+  const client = clientOf(endpoint, http, credentialsFor(endpoint.host, credentials))
+  const sources = [
+    ...mirrors.map((mirror) => clientOf(endpointOf(mirror), http, credentialsFor(mirror.host, undefined))),
+    client,
+  ]
+  const seen = seenBlobs()
+  return {
+    contract: 'registry/v1',
+    kind: 'oci',
+    probe: (context) => probe(client, context),
+    async check(repository, right, context) {
+      const name = endpoint.repository(requireRepository(repository))
+      await (right === 'push' ? tryUpload(client, name, context) : tryPull(client, name, context))
+    },
+    resolve: async (place, context) => (await find(sources, requirePlace(place), context))?.root,
+    async source(place, context) {
+      const found = await find(sources, requirePlace(place), context)
+      if (found) return registrySource(found.client, place.repository, found.root, context)
+      throw new KiwiError('MANIFEST_UNKNOWN', `there is no ${describePlace(endpoint.host, place)}`)
+    },
+    sink: (repository) => registrySink(client, requireRepository(repository), seen),
+    address: (repository) => `${endpoint.host}/${endpoint.repository(requireRepository(repository))}`,
+    [Symbol.asyncDispose]: http.close,
+  }
+}
+
+async function probe(client: Client, context: Context): Promise<Probe> {
+  const { host } = client.endpoint
+  try {
+    const call = { method: 'GET', to: '/v2/', scopes: [], expect: [200], doing: `reach ${host}` } as const
+    const answer = await client.send(call, context)
+    await answer.discard()
+    const version = answer.header('docker-distribution-api-version') ?? 'unknown'
+    const details = { host, version, authentication: client.scheme }
+    return { ok: true, summary: `${host} answers`, details }
+  } catch (error) {
+    context.signal.throwIfAborted()
+    const { message, code } = KiwiError.from(error)
+    return { ok: false, summary: message, details: { host, code } }
+  }
+}
+
+/** A repository that nobody pushed to yet may be pulled from. */
+async function tryPull(client: Client, name: string, context: Context): Promise<void> {
+  const to = `/v2/${name}/tags/list?n=1`
+  const doing = `pull from ${client.endpoint.host}/${name}`
+  const answer = await client.send({ method: 'GET', to, scopes: [pullScope(name)], expect: [200, 404], doing }, context)
+  await answer.discard()
+}
+
+/** Asks the mirrors in order and the registry last; only the registry's own failure is one. */
+async function find(
+  sources: readonly Client[],
+  place: ImagePlace,
+  context: Context,
+): Promise<{ readonly client: Client; readonly root: Descriptor } | undefined> {
+  for (const client of sources) {
+    const last = client === sources.at(-1)
+    const root = await resolveAt(client, place, context).catch((error: unknown) => {
+      if (last || context.signal.aborted) throw error
+      return undefined
+    })
+    if (root) return { client, root }
+  }
+  return undefined
+}

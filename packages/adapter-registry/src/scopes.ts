@@ -1,0 +1,8 @@
+/** What a token has to allow (distribution, token.md, "Requesting a Token"). */
+export function pullScope(repository: string): string {
+  return `repository:${repository}:pull`
+}
+
+export function pushScope(repository: string): string {
+  return `repository:${repository}:pull,push`
+}
