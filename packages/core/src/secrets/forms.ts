@@ -28,9 +28,13 @@ function urlForms(text: string): string[] {
   if (/\p{Cs}/u.test(text)) return [] // half a character has no URL form
   const component = encodeURIComponent(text)
   const strict = component.replace(/[!'()*]/g, percent)
-  const form = strict.replaceAll('%20', '+')
-  const whole = encodeURI(text)
-  return [component, strict, form, whole, ...[component, strict, form].map(lowerEscapes)]
+  const forms = [
+    component,
+    strict,
+    strict.replaceAll('%20', '+'),
+    new URLSearchParams([['', text]]).toString().slice(1),
+  ]
+  return [...forms, ...forms.map(lowerEscapes), encodeURI(text)]
 }
 
 function percent(character: string): string {
@@ -56,16 +60,26 @@ function unicodeEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** What stands between the quotes, or with a backslash before each special character as `printf %q` writes. */
+/** What stands between the quotes (`'`, `"` and `$'`), or with a backslash before each special character as `printf %q` writes. */
 function shellForms(text: string): string[] {
   return [
     text.replaceAll("'", "'\\''"),
     text.replaceAll("'", `'"'"'`),
     text.replace(/[\\"$`]/g, '\\$&'),
     text.replace(/[\\"$`!]/g, '\\$&'),
-    text.replace(/[^A-Za-z0-9_./:=@%^,+-]/g, '\\$&'),
-    text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n').replaceAll('\t', '\\t'),
+    text.replace(/[^A-Za-z0-9_./:=@%^,+-]/gu, '\\$&'),
+    text.replace(/[^A-Za-z0-9_./:=@%^,+\u0080-\uffff-]/g, '\\$&'),
+    dollarQuoted(text),
+    dollarQuoted(text).replace(/[^ -~]/gu, octal),
   ]
+}
+
+function dollarQuoted(text: string): string {
+  return text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
+}
+
+function octal(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')
 }
 
 function markupForms(text: string): string[] {
