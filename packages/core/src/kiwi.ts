@@ -99,11 +99,10 @@ export function createKiwi(options: KiwiOptions): Promise<Kiwi> {
 
   const follow = (runId: string) => runHandle(runId, { store, hub, clock, signal: closing })
   const work = (runId: string, scope: string) => {
-    const job = drive(runId, scope, worker, engine).catch((error: unknown) => {
-      if (!closing.aborted) throw error
-    })
+    const job = drive(runId, scope, worker, engine)
+      .catch((error: unknown) => hub.fail(runId, KiwiError.from(error)))
+      .finally(() => working.delete(job))
     working.add(job)
-    void job.finally(() => working.delete(job))
   }
   const start = async (request: RunRequest, requestId: string | undefined): Promise<Run> => {
     const scope = `${request.service}/${request.environment}`

@@ -1,10 +1,14 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Store } from '../contracts/v1/store.js'
+import { KiwiError } from '../errors/kiwi-error.js'
 import type { KiwiEvent } from './event.js'
 import type { Hub } from './hub.js'
 
 /** A run that another process works on is looked at this often. */
 const pollMs = 200
+
+/** A listener that is this far behind misses progress, never an event. */
+const mostProgress = 1_000
 
 export interface FollowOptions {
   readonly store: Store
@@ -20,8 +24,10 @@ export interface FollowOptions {
 export async function* follow(runId: string, { store, hub, clock, signal }: FollowOptions): AsyncGenerator<KiwiEvent> {
   const live: KiwiEvent[] = []
   let wake = () => {}
-  const stop = hub.subscribe(runId, (event) => {
-    if (event.type !== 'progress' || live.length < 1_000) live.push(event)
+  let failure: KiwiError | undefined
+  const stop = hub.subscribe(runId, (news) => {
+    if (KiwiError.is(news)) failure = news
+    else if (news.type !== 'progress' || live.length < mostProgress) live.push(news)
     wake()
   })
   try {
@@ -32,6 +38,7 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
         yield event
         if (event.type === 'run-ended') return
       }
+      if (failure) throw failure
       if (live.length === 0) await nextOrPoll(clock, signal, (resolve) => (wake = resolve))
     }
     signal.throwIfAborted()

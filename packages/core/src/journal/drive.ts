@@ -1,4 +1,5 @@
 import type { Worker } from '../contracts/v1/store.js'
+import { KiwiError } from '../errors/kiwi-error.js'
 import { type Engine, execute } from './execute.js'
 import { leaseTtlMs } from './lease.js'
 
@@ -13,9 +14,14 @@ export async function drive(runId: string, scope: string, worker: Worker, engine
   const { store, clock, closing } = engine
   while (!closing.aborted) {
     const lease = await store.claim(worker, { scope, nowMs: clock.now(), ttlMs: leaseTtlMs })
-    if (lease) await execute(lease, engine)
+    if (lease) await execute(lease, engine).catch(leftToItsOwner)
     const status = (await store.run(runId))?.status
     if (status !== 'accepted' && status !== 'running') return
     if (!lease) await clock.sleep(lookEveryMs, closing).catch(() => undefined)
   }
+}
+
+/** Another process took the run over while this one worked on it: this one follows it instead. */
+function leftToItsOwner(error: unknown): void {
+  if (!KiwiError.is(error) || error.code !== 'LEASE_LOST') throw error
 }

@@ -47,7 +47,8 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
     await lineOf(run)
     await end(run, row)
   } catch (error) {
-    if (!kept.signal.aborted) await fail(run, row, KiwiError.from(error))
+    if (kept.signal.aborted) await store.giveBack(lease)
+    else await fail(run, row, KiwiError.from(error))
   } finally {
     ended.abort()
   }

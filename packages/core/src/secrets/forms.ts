@@ -24,21 +24,25 @@ export function formsOf(text: string): Form[] {
   return [...forms.values()]
 }
 
+/** What writers of URLs leave as it is: JavaScript, Python's paths, Go's user names, path segments and paths. */
+const unescaped = ['', "!'()*", '/', '$&+,;=', '$&+:=@', '$&+,/:;=@']
+
 function urlForms(text: string): string[] {
   if (/\p{Cs}/u.test(text)) return [] // half a character has no URL form
-  const component = encodeURIComponent(text)
-  const strict = component.replace(/[!'()*]/g, percent)
-  const forms = [
-    component,
-    strict,
-    strict.replaceAll('%20', '+'),
-    new URLSearchParams([['', text]]).toString().slice(1),
-  ]
-  return [...forms, ...forms.map(lowerEscapes), encodeURI(text)]
+  const forms = unescaped.map((left) => text.replace(/[^A-Za-z0-9._~-]/gu, (c) => (left.includes(c) ? c : percent(c))))
+  const plus = forms.slice(0, 1).map((form) => form.replaceAll('%20', '+'))
+  const written = [...forms, ...plus, new URLSearchParams([['', text]]).toString().slice(1)]
+  return [...written, ...written.map(lowerEscapes), encodeURI(text), passwordInUrl(text)]
 }
 
 function percent(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+  return [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+}
+
+function passwordInUrl(text: string): string {
+  const url = new URL('https://host')
+  url.password = text
+  return url.password
 }
 
 function lowerEscapes(text: string): string {

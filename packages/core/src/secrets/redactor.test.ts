@@ -34,6 +34,11 @@ const wholeForms: Readonly<Record<string, (value: string) => string>> = {
   'base64 in a URL': (value) => encodeURIComponent(base64(value)),
   'base64 in lines of 20': (value) => base64(value).replace(/.{20}/g, '$&\r\n').trim(),
   'URL component': encodeURIComponent,
+  'URL path': (value) =>
+    encodeURIComponent(value)
+      .replaceAll('%2F', '/')
+      .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`.toUpperCase()),
+  'password in a URL': (value) => Object.assign(new URL('https://host'), { password: value }).password,
   'URL form': (value) => new URLSearchParams([['', value]]).toString().slice(1),
   'URL with lower case escapes': (value) => encodeURIComponent(value).replace(/%../g, (code) => code.toLowerCase()),
   JSON: (value) => JSON.stringify(value).slice(1, -1),

@@ -27,6 +27,7 @@ export function sqliteStore({ path }: { readonly path: string }): Store {
     accept: (run) => write(() => tables.accept(run)),
     claim: (worker, filter) => write(() => tables.claim(worker, filter)),
     renew: (lease, { nowMs, ttlMs }) => write(() => tables.renew(lease, nowMs + ttlMs)),
+    giveBack: (lease) => write(() => tables.giveBack(lease)),
     commit: (lease, batch) => write(() => tables.commit(lease, batch)),
     command: (runId, command, nowMs) => write(() => tables.command(runId, command, nowMs)),
     commands: async (runId) => tables.commands(runId),
@@ -169,6 +170,9 @@ function openTables(database: DatabaseSync) {
     },
     renew(lease: Lease, expiresAt: number): void {
       if (renewLease.run(expiresAt, lease.scope, lease.token, lease.runId).changes === 0) throw leaseLost(lease.runId)
+    },
+    giveBack({ scope, token }: Lease): void {
+      freeLease.run(scope, token)
     },
     commit(lease: Lease, batch: Batch): { seq: number } {
       holds(lease)

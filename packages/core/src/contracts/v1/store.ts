@@ -14,6 +14,8 @@ export interface Store {
   ): Promise<Lease | undefined>
   /** Keeps the lease alive. Rejects with `LEASE_LOST` when a newer token is out. */
   renew(lease: Lease, times: { readonly nowMs: number; readonly ttlMs: number }): Promise<void>
+  /** Gives the lease back with the run unfinished, so that another process may go on at once. */
+  giveBack(lease: Lease): Promise<void>
   /** Writes the batch in one transaction and numbers its events. Rejects with `LEASE_LOST` unless the token is the newest. */
   commit(lease: Lease, batch: Batch): Promise<{ readonly seq: number }>
   command(runId: string, command: Command, nowMs: number): Promise<void>

@@ -1,0 +1,208 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createKiwi, type Kiwi, KiwiError, type KiwiEvent, type ServiceDefinition, sqliteStore } from '@kiwi/core'
+import { type MemoryRuntime, memoryBuilder, memoryRegistry, memoryRuntime } from '@kiwi/core/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+let directory: string
+let repository: string
+let runtime: MemoryRuntime
+let kiwi: Kiwi
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'kiwi-line-'))
+  repository = join(directory, 'repository')
+  execFileSync('git', ['init', '-q', '-b', 'main', repository])
+  commit('first')
+  runtime = memoryRuntime()
+  kiwi = await start()
+})
+
+afterEach(async () => {
+  await kiwi.close()
+  rmSync(directory, { recursive: true })
+})
+
+async function start(
+  overrides: { runtime?: MemoryRuntime; onKillPoint?: (point: { name: string }) => void } = {},
+): Promise<Kiwi> {
+  const created = await createKiwi({
+    builders: { memory: memoryBuilder() },
+    registries: { memory: memoryRegistry() },
+    runtimes: { memory: overrides.runtime ?? runtime },
+    store: sqliteStore({ path: join(directory, 'kiwi.sqlite') }),
+    directory,
+    onKillPoint: overrides.onKillPoint,
+  })
+  await created.services.register(definition())
+  return created
+}
+
+function definition(): ServiceDefinition {
+  return {
+    name: 'web',
+    source: { git: repository },
+    image: { registry: 'memory', repository: 'web' },
+    environments: { production: { runtime: 'memory', replicas: 2, readyWithinMs: 5_000 } },
+  }
+}
+
+function commit(text: string): string {
+  writeFileSync(join(repository, 'Dockerfile'), `FROM scratch\nLABEL text=${text}\n`)
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', repository, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args])
+  git('add', '.')
+  git('commit', '-q', '-m', text)
+  return git('rev-parse', 'HEAD').toString().trim()
+}
+
+const asked = { environment: 'production', ref: 'main', by: 'ana' }
+
+describe('a release', () => {
+  it('resolves with the history row, and its events are numbered without a gap and end with run-ended', async () => {
+    const run = await kiwi.release('web', asked)
+    const events: KiwiEvent[] = await Array.fromAsync(run)
+    const release = await run.result
+    expect(release).toMatchObject({
+      id: 'web/production/1',
+      status: 'succeeded',
+      slot: 'r1',
+      deployer: 'ana',
+      replicas: 2,
+    })
+    const stored = events.filter((event) => event.seq !== undefined)
+    expect(stored.map(({ seq }) => seq)).toEqual(stored.map((_, index) => index + 1))
+    expect(stored.at(-1)).toMatchObject({ type: 'run-ended', status: 'succeeded' })
+    const stages = events.flatMap((event) => (event.type === 'stage-ended' ? [event.stage] : []))
+    expect(stages).toEqual(['source', 'analyse', 'build', 'push', 'deploy', 'verify', 'record'])
+    expect(await Array.fromAsync(await kiwi.run(run.id))).toEqual(stored)
+  })
+
+  it('takes the place of the one before, which stays ready for the way back', async () => {
+    await (await kiwi.release('web', asked)).result
+    const second = commit('second')
+    expect(await (await kiwi.release('web', asked)).result).toMatchObject({
+      number: 2,
+      commit: second,
+      replaced: 'web/production/1',
+    })
+    const { route, slots } = runtime.snapshot({ service: 'web', environment: 'production' })
+    expect(route.slots).toEqual(['r2'])
+    expect(slots.map(({ id }) => id).sort()).toEqual(['r1', 'r2'])
+  })
+
+  it('is made once for two requests with the same id', async () => {
+    const [one, other] = await Promise.all([1, 2].map(() => kiwi.release('web', { ...asked, requestId: 'x' })))
+    expect(one?.id).toBe(other?.id)
+    await one?.result
+    expect(await kiwi.history('web', 'production')).toHaveLength(1)
+  })
+
+  it('that crashes fails with the evidence, leaves the old one in place and is in the history', async () => {
+    await (await kiwi.release('web', asked)).result
+    commit('broken')
+    await kiwi.close()
+    kiwi = await start({ runtime: crashing(runtime) })
+    const failure = await (await kiwi.release('web', asked)).result.catch((error: unknown) => error)
+    expect(KiwiError.is(failure) && failure.toRecord()).toMatchObject({
+      code: 'INSTANCE_CRASHED',
+      stage: 'deploy',
+      evidence: { lastOutput: ['r2-0: exit code 1', 'it ended by itself'] },
+    })
+    const { route, slots } = runtime.snapshot({ service: 'web', environment: 'production' })
+    expect([route.slots, slots.map(({ id }) => id)]).toEqual([['r1'], ['r1']])
+    expect((await kiwi.history('web', 'production')).map(({ status }) => status)).toEqual(['succeeded', 'failed'])
+  })
+})
+
+/** The same runtime, on which everything new crashes. */
+function crashing(healthy: MemoryRuntime): MemoryRuntime {
+  return {
+    ...healthy,
+    async *observe(target, context) {
+      for await (const snapshot of healthy.observe(target, context)) {
+        const broken = (id: string) => !snapshot.route.slots.includes(id)
+        const slots = snapshot.slots.map((slot) => ({
+          ...slot,
+          instances: slot.instances.map((one) =>
+            broken(slot.id) ? { ...one, phase: 'exited' as const, ready: false, restarts: 3, exitCode: 1 } : one,
+          ),
+        }))
+        yield { ...snapshot, slots }
+      }
+    },
+  }
+}
+
+describe('a run that holds', () => {
+  it('moves the route when it is promoted, and not before', async () => {
+    const run = await kiwi.release('web', { ...asked, hold: true })
+    for await (const event of run) if (event.type === 'rollout' && event.what === 'someone promotes it') break
+    expect(runtime.snapshot({ service: 'web', environment: 'production' }).route.slots).toEqual([])
+    await kiwi.promote(run.id, { by: 'bob' })
+    await run.result
+    expect(runtime.snapshot({ service: 'web', environment: 'production' }).route.slots).toEqual(['r1'])
+  })
+
+  it('takes its slot away again when it is reverted', async () => {
+    await (await kiwi.release('web', asked)).result
+    const run = await kiwi.release('web', { ...asked, hold: true })
+    for await (const event of run) if (event.type === 'rollout' && event.what === 'someone promotes it') break
+    await kiwi.revert(run.id, { by: 'bob', reason: 'not today' })
+    await expect(run.result).rejects.toMatchObject({
+      code: 'CANCELLED',
+      message: 'the run was put back by bob: not today',
+    })
+    expect(runtime.snapshot({ service: 'web', environment: 'production' }).slots.map(({ id }) => id)).toEqual(['r1'])
+  })
+})
+
+describe('a rollback', () => {
+  it('brings the release before back by its slot, and is a new row of the history', async () => {
+    await (await kiwi.release('web', asked)).result
+    commit('second')
+    await (await kiwi.release('web', asked)).result
+    const before = runtime.acts.length
+    const release = await (await kiwi.rollback('web', { environment: 'production', by: 'bob' })).result
+    expect(release).toMatchObject({ number: 3, kind: 'rollback', of: 'web/production/1', slot: 'r1' })
+    expect(runtime.acts.slice(before).map(({ type }) => type)).toEqual(['route'])
+  })
+
+  it('is refused where there is nothing to go back to', async () => {
+    const run = await kiwi.rollback('web', { environment: 'production', by: 'bob' })
+    await expect(run.result).rejects.toMatchObject({ code: 'ROLLBACK_IMPOSSIBLE' })
+  })
+})
+
+describe('a run whose process stopped', () => {
+  it('is finished by another one, without a second release', async () => {
+    await kiwi.close()
+    const stop: { at?: () => void } = {}
+    const first = await start({ onKillPoint: ({ name }) => name === 'push: effect done' && stop.at?.() })
+    stop.at = () => void first.close()
+    const { id } = await first.release('web', asked)
+    await first.close()
+    kiwi = await start()
+    const [run] = await kiwi.resume(id)
+    expect((await run?.result)?.number).toBe(1)
+    expect(await kiwi.history('web', 'production')).toHaveLength(1)
+  })
+})
+
+describe('what is asked wrongly', () => {
+  it.each([
+    ['an unknown service', () => kiwi.release('nothing', asked), 'SERVICE_UNKNOWN'],
+    ['an unknown environment', () => kiwi.release('web', { ...asked, environment: 'moon' }), 'INPUT_INVALID'],
+    ['an unknown run', () => kiwi.run('none'), 'RUN_UNKNOWN'],
+  ])('%s is refused before a run is made', async (_, call, code) => {
+    await expect(call()).rejects.toMatchObject({ code })
+    expect(await kiwi.runs()).toEqual([])
+  })
+
+  it('a ref that does not exist ends the run with what to do', async () => {
+    const run = await kiwi.release('web', { ...asked, ref: 'nowhere' })
+    await expect(run.result).rejects.toMatchObject({ code: 'REF_NOT_FOUND', stage: 'source' })
+  })
+})
