@@ -1,0 +1,304 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type EnsureSlot, type InstanceSpec, KiwiError, type Snapshot, type Target } from '@kiwi/core'
+import { testContext } from '@kiwi/core/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connect } from './connect.js'
+import { kubernetesRuntime } from './index.js'
+import { pushServer } from './testing/image.js'
+import { ask, load } from './testing/load.js'
+import { relay } from './testing/relay.js'
+import { watching } from './testing/watching.js'
+import type { Client } from './transport/client.js'
+
+const kubeconfig = process.env.KIWI_LIVE_KUBECONFIG ?? ''
+const registry = process.env.KIWI_LIVE_REGISTRY ?? ''
+const missing = kubeconfig === '' || registry === ''
+if (missing)
+  console.warn('SKIPPED: the Kubernetes tests need KIWI_LIVE_KUBECONFIG (a path) and KIWI_LIVE_REGISTRY (host:port)')
+
+const namespace = `kiwi-live-${process.pid}`
+const publish = { protocol: 'http', address: '127.0.0.1', port: 0 } as const
+const spec: InstanceSpec = {
+  env: {},
+  port: 8080,
+  health: { type: 'http', path: '/', intervalMs: 1000, timeoutMs: 1000 },
+  volumes: [],
+  stopGraceMs: 1000,
+}
+const timeout = 120_000
+
+describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, () => {
+  const runtime = kubernetesRuntime({ kubeconfig, namespace })
+  const targetOf = (service: string): Target => ({ service, environment: 'production', publish })
+  let client: Client
+  let images: readonly [one: EnsureSlot['image'], two: EnsureSlot['image']]
+
+  const order = (slot: string, image: EnsureSlot['image'], more: Partial<InstanceSpec> = {}, replicas = 2) => ({
+    type: 'ensure-slot' as const,
+    slot,
+    release: `web/production/${slot}`,
+    image,
+    spec: { ...spec, ...more },
+    replicas,
+  })
+  const read = <T>(path: string) => client.read<T>({ path }, testContext().signal)
+
+  beforeAll(async () => {
+    images = [await pushServer(registry, 'v1'), await pushServer(registry, 'v2')]
+    client = await connect({ kubeconfig, namespace })
+  })
+  afterAll(async () => {
+    await client?.ask({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }, testContext().signal)
+  })
+
+  test('says which cluster answers and that no right is missing', async () => {
+    const found = await runtime.probe(testContext())
+    expect(found).toMatchObject({ ok: true, details: { namespace, missing: 'none' } })
+    expect(found.summary).toMatch(/^Kubernetes v1\.\d+/)
+  })
+
+  test('moves the route from slot to slot and back under load without a failed request', async () => {
+    const target = targetOf('web')
+    const context = testContext({ token: 1 })
+    await runtime.claim(target, context)
+    await using seen = watching(runtime, target, context)
+    const empty = await seen.until('it is claimed', ({ fence }) => fence === 1)
+    expect(empty).toMatchObject({ slots: [], route: { slots: [], settled: true, draining: 0 } })
+    const [address = ''] = empty.route.addresses
+    expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+
+    await runtime.act(target, { ...order('one', images[0]), revision: empty.revision }, context)
+    const first = await seen.until('slot one is ready', isReady('one', 2))
+    expect(first.slots[0]).toMatchObject({
+      id: 'one',
+      release: 'web/production/one',
+      digest: images[0].digest,
+      replicas: 2,
+    })
+    expect(first.route.slots).toEqual([])
+    await runtime.act(target, { type: 'route', revision: first.revision, from: [], to: ['one'] }, context)
+    await seen.until('all traffic goes to one', isRouted('one'))
+    await untilAnswer(address, 'v1')
+
+    const traffic = load(address)
+    await runtime.act(target, { ...order('two', images[1]), revision: newest(seen.all).revision }, context)
+    await seen.until('slot two is ready', isReady('two', 2))
+    for (const [from, to] of [
+      ['one', 'two'],
+      ['two', 'one'],
+      ['one', 'two'],
+      ['two', 'one'],
+    ] as const) {
+      const { revision } = await seen.until('it is settled', isRouted(from))
+      await runtime.act(target, { type: 'route', revision, from: [from], to: [to] }, context)
+      await seen.until(`all traffic goes to ${to}`, isRouted(to))
+      await sleep(1500)
+    }
+    await traffic.stop()
+    console.log('requests', Object.fromEntries(traffic.answers), 'failed', traffic.failures.length)
+    expect(traffic.failures).toEqual([])
+    expect([...traffic.answers.keys()].sort()).toEqual(['v1', 'v2'])
+
+    const { revision } = newest(seen.all)
+    const routed = runtime.act(target, { type: 'remove-slot', revision, slot: 'one' }, context)
+    await expect(routed).rejects.toMatchObject({ code: 'RUNTIME_FAILED', effect: 'none' })
+    await runtime.act(target, { type: 'scale-slot', revision, slot: 'two', replicas: 0 }, context)
+    const warm = await seen.until('two is empty', ({ slots }) => slots.find(({ id }) => id === 'two')?.replicas === 0)
+    await runtime.act(target, { type: 'remove-slot', revision: warm.revision, slot: 'two' }, context)
+    await seen.until('two is gone', ({ slots }) => slots.every(({ id }) => id !== 'two'))
+    expect(await ask(address)).toBe('v1')
+  })
+
+  test('refuses an act that was decided on an older state, and one of an overtaken operation', async () => {
+    const target = targetOf('fence')
+    const old = testContext({ token: 3 })
+    await runtime.claim(target, old)
+    await using seen = watching(runtime, target, old)
+    const { revision } = await seen.until('it is claimed', ({ fence }) => fence === 3)
+    await runtime.act(target, { ...order('one', images[0], {}, 1), revision }, old)
+    const stale = runtime.act(target, { ...order('two', images[1], {}, 1), revision }, old)
+    await expect(stale).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+
+    const ready = await seen.until('one is ready', isReady('one', 1))
+    await runtime.act(target, { type: 'route', revision: ready.revision, from: [], to: ['one'] }, old)
+    await runtime.claim(target, testContext({ token: 4 }))
+    await runtime.claim(target, testContext({ token: 4 })) // again: a crash in between changes nothing
+    const now = await seen.until('the newer claim shows', ({ fence }) => fence === 4)
+    const actions = [
+      { type: 'route', revision: now.revision, from: ['one'], to: [] },
+      { type: 'scale-slot', revision: now.revision, slot: 'one', replicas: 0 },
+      { type: 'remove-slot', revision: now.revision, slot: 'one' },
+      { ...order('two', images[1]), revision: now.revision },
+    ] as const
+    for (const action of actions) {
+      await expect(runtime.act(target, action, old), action.type).rejects.toMatchObject({
+        code: 'FENCED',
+        effect: 'none',
+      })
+    }
+    await expect(runtime.claim(target, old)).rejects.toMatchObject({ code: 'FENCED', effect: 'none' })
+    const slots = await read<{ items: { metadata: { annotations: Record<string, string> } }[] }>(
+      `/apis/apps/v1/namespaces/${namespace}/deployments`,
+    )
+    const tokens = slots?.items.map(({ metadata }) => metadata.annotations['kiwi.dev/token'])
+    expect(tokens).toContain('4')
+  })
+
+  test('gives an instance its variables as they are, and secrets by reference only', async () => {
+    const target = targetOf('env')
+    const context = testContext({ token: 1, secrets: { DATABASE: 'pg://u:p@ss$(PORT)\nline' } })
+    await runtime.claim(target, context)
+    await using seen = watching(runtime, target, context)
+    const { revision } = await seen.until('it is claimed', ({ fence }) => fence === 1)
+    const script =
+      'mkdir /www && printf "%s|%s|%s" "$GREETING" "$DATABASE" "$PORT" >/www/index.html && exec httpd -f -p "$PORT" -h /www'
+    const env = { GREETING: '$(PORT) $$ $HOME', DATABASE: { secret: 'DATABASE' } }
+    const action = order('one', images[0], { env, entrypoint: ['sh', '-c', script] }, 1)
+    await runtime.act(target, { ...action, revision }, context)
+    const ready = await seen.until('one is ready', isReady('one', 1))
+    await runtime.act(target, { ...action, revision: ready.revision }, context)
+    expect(newest(seen.all).revision, 'the same order changes nothing').toBe(ready.revision)
+    await runtime.act(target, { type: 'route', revision: ready.revision, from: [], to: ['one'] }, context)
+    const [address = ''] = (await seen.until('it is routed', isRouted('one'))).route.addresses
+    await untilAnswer(address, '$(PORT) $$ $HOME|pg://u:p@ss$(PORT)\nline|8080')
+
+    const deployments = await read(`/apis/apps/v1/namespaces/${namespace}/deployments/env-production-one`)
+    expect(JSON.stringify(deployments)).not.toContain('p@ss')
+    const missingSecret = runtime.act(target, { ...action, revision: ready.revision }, testContext({ token: 1 }))
+    await expect(missingSecret).rejects.toMatchObject({ code: 'CONFLICT' }) // the route moved the revision
+    const rotated = testContext({ token: 1, secrets: { DATABASE: 'other' } })
+    await runtime.act(target, { ...action, revision: newest(seen.all).revision }, rotated)
+    await seen.until(
+      'the new value is in use',
+      (snapshot) => isReady('one', 1)(snapshot) && snapshot.revision !== ready.revision,
+    )
+    await untilAnswer(address, '$(PORT) $$ $HOME|other|8080')
+    const secrets = await read<{ items: { metadata: { ownerReferences: { kind: string }[] } }[] }>(
+      `/api/v1/namespaces/${namespace}/secrets`,
+    )
+    expect(secrets?.items.map(({ metadata }) => metadata.ownerReferences.map(({ kind }) => kind))).toEqual([
+      ['Deployment'],
+      ['Deployment'],
+    ])
+  })
+
+  test('says why an instance does not become ready, in the platform’s first and most precise words', async () => {
+    const target = targetOf('trouble')
+    const context = testContext({ token: 1 })
+    await runtime.claim(target, context)
+    await using seen = watching(runtime, target, context)
+    const claimed = await seen.until('it is claimed', ({ fence }) => fence === 1)
+    const nowhere = `sha256:${'0'.repeat(64)}`
+    const unknown = { ...images[0], digest: nowhere, pull: `${registry}/kiwi-adapter-k8s-test@${nowhere}` }
+    await runtime.act(target, { ...order('unknown', unknown, {}, 1), revision: claimed.revision }, context)
+    const backingOff = await seen.until('it backs off', says('unknown', 'ImagePullBackOff'), 60_000)
+    expect(instancesOf(backingOff, 'unknown')[0]?.message).toMatch(/not found/)
+
+    const crash = { entrypoint: ['sh', '-c', 'echo the database is not there; exit 3'] }
+    await runtime.act(target, { ...order('crash', images[0], crash, 1), revision: backingOff.revision }, context)
+    const crashed = await seen.until(
+      'it crashed twice',
+      (snapshot) => (instancesOf(snapshot, 'crash')[0]?.restarts ?? 0) >= 1,
+    )
+    expect(instancesOf(crashed, 'crash')[0]).toMatchObject({ ready: false, exitCode: 3 })
+    const evidence = await runtime.evidence(target, 'crash', context)
+    expect(evidence.instances[0]?.exitCode).toBe(3)
+    expect(evidence.instances[0]?.lastOutput).toContain('the database is not there')
+    const pulled = await runtime.evidence(target, 'unknown', context)
+    expect(pulled.instances[0]?.lastOutput.join('\n')).toMatch(/not found/)
+
+    const quota = { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } }
+    await client.ask(
+      { method: 'POST', path: `/api/v1/namespaces/${namespace}/resourcequotas`, body: quota },
+      context.signal,
+    )
+    await sleep(1000)
+    await runtime.act(target, { ...order('refused', images[0], {}, 2), revision: newest(seen.all).revision }, context)
+    const refused = await seen.until('the refusal shows', says('refused', 'FailedCreate'))
+    expect(instancesOf(refused, 'refused')).toHaveLength(2)
+    expect(instancesOf(refused, 'refused')[0]?.message).toMatch(/exceeded quota/)
+    await client.ask({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}/resourcequotas/none` }, context.signal)
+  })
+
+  test('refuses a port that is taken before anything is made', async () => {
+    const context = testContext({ token: 1 })
+    const other = targetOf('port-one')
+    await runtime.claim(other, context)
+    await using seen = watching(runtime, other, context)
+    const [address = ''] = (await seen.until('it is claimed', ({ fence }) => fence === 1)).route.addresses
+    const port = Number(new URL(address).port)
+    const taken = runtime.claim({ ...targetOf('port-two'), publish: { ...publish, port } }, context)
+    await expect(taken).rejects.toMatchObject({ code: 'PORT_TAKEN', effect: 'none' })
+    await runtime.claim({ ...other, publish: { ...publish, port: 31_999 } }, testContext({ token: 2 }))
+    await seen.until('the port changed', ({ route }) => route.addresses[0] === 'http://127.0.0.1:31999')
+  })
+
+  test('goes on observing when the API server was away', async () => {
+    const text = await readFile(kubeconfig, 'utf8')
+    const port = Number(/server: "?https:\/\/[^:]+:(\d+)/.exec(text)?.[1])
+    await using between = await relay(port)
+    const path = join(tmpdir(), `${namespace}.kubeconfig`)
+    await writeFile(path, text.replace(/(server: "?https:\/\/)[^:]+:\d+/, `$1127.0.0.1:${between.port}`), {
+      mode: 0o600,
+    })
+    const through = kubernetesRuntime({ kubeconfig: path, namespace })
+    const target = targetOf('drops')
+    const context = testContext({ token: 1 })
+    await through.claim(target, context)
+    await using seen = watching(through, target, context)
+    await seen.until('it is claimed', ({ fence }) => fence === 1)
+    between.breakAll()
+    await runtime.claim(target, testContext({ token: 2 }))
+    await seen.until('what changed after a break shows', ({ fence }) => fence === 2)
+    between.breakAll({ refusing: true })
+    await runtime.claim(target, testContext({ token: 3 }))
+    await sleep(3000)
+    expect(newest(seen.all).fence).toBe(2)
+    const lost = through.claim(target, testContext({ token: 4 }))
+    await expect(lost).rejects.toMatchObject({ code: 'RUNTIME_UNREACHABLE', effect: 'none' })
+    between.accept()
+    await seen.until('what changed meanwhile shows', ({ fence }) => fence === 3)
+    await rm(path)
+  })
+
+  test('names what is wrong with a kubeconfig', async () => {
+    const nowhere = kubernetesRuntime({ kubeconfig: '/nowhere/kubeconfig' })
+    expect(await nowhere.probe(testContext())).toMatchObject({ ok: false, details: { code: 'INPUT_INVALID' } })
+    const context = kubernetesRuntime({ kubeconfig, context: 'elsewhere' })
+    expect((await context.probe(testContext())).summary).toContain('no context elsewhere')
+  })
+})
+
+function newest(all: readonly Snapshot[]): Snapshot {
+  const snapshot = all.at(-1)
+  if (!snapshot) throw new KiwiError('INTERNAL', 'nothing was seen')
+  return snapshot
+}
+
+function instancesOf({ slots }: Snapshot, slot: string) {
+  return slots.find(({ id }) => id === slot)?.instances ?? []
+}
+
+function isReady(slot: string, replicas: number) {
+  return (snapshot: Snapshot) => instancesOf(snapshot, slot).filter(({ ready }) => ready).length === replicas
+}
+
+function isRouted(slot: string) {
+  return ({ route }: Snapshot) => route.slots.join() === slot && route.settled
+}
+
+function says(slot: string, reason: string) {
+  return (snapshot: Snapshot) => instancesOf(snapshot, slot).some((instance) => instance.reason === reason)
+}
+
+/** The cluster's nodes learn of a route some moments after its API shows it. */
+async function untilAnswer(address: string, text: string): Promise<void> {
+  for (const end = Date.now() + 10_000; ; await sleep(50)) {
+    const answer = await ask(address).catch(String)
+    if (answer === text) return
+    if (Date.now() > end) throw new Error(`${address} answers ${answer}, not ${text}`)
+  }
+}
