@@ -15,7 +15,7 @@ export interface Authority {
     send: (authorization: string | undefined, signedIn: boolean) => Promise<T>,
   ): Promise<T>
   /** Takes a refusal in. Answers the scopes to try again with, or undefined when there is nothing to try. */
-  learn(refusal: HttpAnswer, scopes: readonly string[]): readonly string[] | undefined
+  learn(refusal: Pick<HttpAnswer, 'headers'>, scopes: readonly string[]): readonly string[] | undefined
 }
 
 type Known =

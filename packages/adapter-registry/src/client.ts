@@ -28,6 +28,8 @@ export interface Call {
   /** A stream is sent once: a refusal of it is final. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
   readonly effect?: Effect | undefined
+  /** May be sent again when the connection is lost. Default: GET and HEAD. */
+  readonly again?: boolean | undefined
 }
 
 const redirects = new Set([301, 302, 303, 307, 308])
@@ -61,35 +63,38 @@ interface Attempted {
 function attempt(endpoint: Endpoint, http: Http, authority: Authority, call: Call, context: Context) {
   const url = new URL(call.to, endpoint.origin)
   return authority.authorize(call.scopes, context, async (authorization, signedIn): Promise<Attempted> => {
-    const { method, headers = {}, body, effect } = call
-    const request = { method, url, headers, body, effect, signal: context.signal }
+    const { method, headers = {}, body, effect, again = isReading(method) } = call
+    const request = { method, url, headers, body, effect, signal: context.signal, again }
     return { answer: await follow(http, request, endpoint.origin, authorization), signedIn }
   })
 }
 
 /** Authorization goes to the registry itself, never on to where it redirects: that would leak it, and signed addresses refuse it. */
-async function follow(http: Http, request: HttpRequest, origin: string, authorization: string | undefined) {
+async function follow(http: Http, request: Repeatable, origin: string, authorization: string | undefined) {
   let url = request.url
   for (let count = 0; ; count++) {
     const own = authorization !== undefined && url.origin === origin
     const headers = own ? { ...request.headers, authorization } : request.headers
     const answer = await sendRepeating(http, { ...request, url, headers })
     const location = answer.header('location')
-    const reading = request.method === 'GET' || request.method === 'HEAD'
-    if (!reading || !redirects.has(answer.status) || location === undefined) return answer
+    if (!isReading(request.method) || !redirects.has(answer.status) || location === undefined) return answer
     await answer.discard()
     url = new URL(location, url)
     if (count === maximumRedirects) throw tooManyRedirects(url)
   }
 }
 
-/** A kept connection may have been closed by the far side just now: a read is repeated once. */
-async function sendRepeating(http: Http, request: HttpRequest): Promise<HttpAnswer> {
+interface Repeatable extends HttpRequest {
+  readonly again: boolean
+}
+
+/** A kept connection may have been closed by the far side just now: what does no harm is repeated once. */
+async function sendRepeating(http: Http, request: Repeatable): Promise<HttpAnswer> {
   try {
     return await http.send(request)
   } catch (error) {
     const lost = KiwiError.is(error) && error.code === 'REGISTRY_UNREACHABLE' && error.retryable
-    if (!lost || (request.method !== 'GET' && request.method !== 'HEAD')) throw error
+    if (!lost || !request.again) throw error
     return http.send(request)
   }
 }
@@ -101,6 +106,10 @@ function tooManyRedirects(url: URL): KiwiError {
 async function settle({ answer, signedIn }: Attempted, call: Call, { host }: Endpoint): Promise<HttpAnswer> {
   if (call.expect.includes(answer.status)) return answer
   throw await answerError(answer, { doing: call.doing, host, signedIn })
+}
+
+function isReading(method: HttpRequest['method']): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 function isRepeatable(body: Call['body']): boolean {

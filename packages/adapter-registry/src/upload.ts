@@ -61,7 +61,7 @@ async function begin(
   context: Context,
 ): Promise<URL | 'mounted'> {
   const to = `/v2/${name}/blobs/uploads/`
-  const call = { method: 'POST', scopes, doing, headers: { 'content-length': '0' } } as const
+  const call = { method: 'POST', scopes, doing, headers: { 'content-length': '0' }, again: true } as const
   if (mount) {
     const query = new URLSearchParams({ mount: mount.digest, from: mount.from })
     const both = [...scopes, pullScope(mount.from)]

@@ -22,18 +22,20 @@ export interface EmbeddedRegistryOptions {
 
 /** A registry in a folder of this machine. This process reads and writes the folder itself; engines are served over HTTP. */
 export interface EmbeddedRegistry extends Registry, AsyncDisposable {
-  /** Starts the server if it does not run yet. `address` can answer from then on. */
+  /** Resolves when the server runs: `address` can answer from then on. */
   listen(): Promise<EmbeddedRegistryServer>
 }
 
 /**
- * Opens the registry of a folder. Its server starts on first need, on 127.0.0.1, and does not keep the process alive.
+ * Opens the registry of a folder. Its server starts at once, on a free port of 127.0.0.1, and does not keep the process alive;
+ * `address` throws `REGISTRY_UNREACHABLE` until `listen` (or any question that is awaited) has resolved.
  * @example await using registry = embeddedRegistry({ directory: '/var/lib/kiwi/registry' })
  */
 export function embeddedRegistry(options: EmbeddedRegistryOptions): EmbeddedRegistry {
   const { directory, name = 'embedded' } = options
   const storage = openStorage(directory)
   const server = startOnce(directory)
+  server.start().catch(() => undefined) // tried again by whoever needs it, who is told
   return {
     contract: 'registry/v1',
     kind: 'embedded',
@@ -56,7 +58,7 @@ export function embeddedRegistry(options: EmbeddedRegistryOptions): EmbeddedRegi
   }
 }
 
-async function probe(directory: string, server: ServerOnDemand): Promise<Probe> {
+async function probe(directory: string, server: SharedServer): Promise<Probe> {
   try {
     const { address } = await server.start()
     return { ok: true, summary: `${directory}, served on ${address}`, details: { directory, address } }
@@ -91,13 +93,13 @@ async function openSource(
   })
 }
 
-interface ServerOnDemand {
+interface SharedServer {
   start(): Promise<EmbeddedRegistryServer>
   stop(): Promise<void>
   address(): string
 }
 
-function startOnce(directory: string): ServerOnDemand {
+function startOnce(directory: string): SharedServer {
   let starting: Promise<EmbeddedRegistryServer & AsyncDisposable> | undefined
   let running: EmbeddedRegistryServer | undefined
   const start = async () => {

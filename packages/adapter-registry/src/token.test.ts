@@ -1,0 +1,106 @@
+import { testContext } from '@kiwi/core/testing'
+import { expect, test } from 'vitest'
+import { connect } from './connect.js'
+import { credentialsFor } from './credentials.js'
+import { type FakeAnswer, fakeServer, jsonAnswer, type SeenRequest } from './testing/fake-server.js'
+import { type TokenService, type Tokens, tokenCache } from './token.js'
+
+const context = testContext({ secrets: { PASSWORD: 's3cret-P@ss' } })
+const pull = 'repository:web:pull'
+
+interface Setting extends AsyncDisposable {
+  readonly tokens: Tokens
+  readonly service: TokenService
+  readonly seen: readonly SeenRequest[]
+  pass(milliseconds: number): void
+}
+
+async function setting(answer: (request: SeenRequest) => FakeAnswer, login = true): Promise<Setting> {
+  const server = await fakeServer(answer)
+  const http = connect()
+  let time = 0
+  const options = login ? { username: 'kiwi', password: { secret: 'PASSWORD' } } : undefined
+  const credentials = credentialsFor(server.host, options)
+  return {
+    tokens: tokenCache({ http, host: 'registry.example.com', credentials, now: () => time }),
+    service: { realm: `http://${server.host}/token?account=a`, service: 'registry' },
+    seen: server.seen,
+    pass: (milliseconds) => {
+      time += milliseconds
+    },
+    async [Symbol.asyncDispose]() {
+      await http.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('asks with one scope parameter for each scope, and the login in the header only', async () => {
+  await using at = await setting(() => jsonAnswer(200, { token: 'abc' }))
+  const scopes = ['repository:web:pull,push', 'repository:base:pull']
+  expect(await at.tokens.get(at.service, scopes, context)).toMatchObject({ value: 'abc', signedIn: true })
+  const [request] = at.seen
+  expect(request?.url.searchParams.getAll('scope')).toEqual(scopes)
+  expect(request?.url.searchParams.get('service')).toBe('registry')
+  expect(request?.url.searchParams.get('account')).toBe('a')
+  expect(request?.headers.authorization).toBe(`Basic ${Buffer.from('kiwi:s3cret-P@ss').toString('base64')}`)
+  expect(String(request?.url)).not.toContain('s3cret')
+})
+
+test('asks once for many who wait, and again when 80 % of the life is over', async () => {
+  let count = 0
+  await using at = await setting(() => jsonAnswer(200, { access_token: `t${++count}`, expires_in: 100 }))
+  const get = () => at.tokens.get(at.service, [pull], context)
+  const first = await Promise.all([get(), get(), get()])
+  expect(first.map(({ value }) => value)).toEqual(['t1', 't1', 't1'])
+  at.pass(79_000)
+  expect((await get()).value).toBe('t1')
+  at.pass(2_000)
+  expect((await get()).value).toBe('t2')
+  expect(at.seen).toHaveLength(2)
+})
+
+test('takes a token without a life for one of a minute', async () => {
+  let count = 0
+  await using at = await setting(() => jsonAnswer(200, { token: `t${++count}` }))
+  await at.tokens.get(at.service, [pull], context)
+  at.pass(49_000)
+  expect((await at.tokens.get(at.service, [pull], context)).value).toBe('t2')
+})
+
+test('keeps one token for each set of scopes', async () => {
+  await using at = await setting(({ url }) => jsonAnswer(200, { token: url.searchParams.get('scope') }))
+  expect((await at.tokens.get(at.service, ['a'], context)).value).toBe('a')
+  expect((await at.tokens.get(at.service, ['b'], context)).value).toBe('b')
+})
+
+test('asks without a login when there is none', async () => {
+  await using at = await setting(() => jsonAnswer(200, { token: 'anybody' }), false)
+  expect(await at.tokens.get(at.service, [pull], context)).toMatchObject({ value: 'anybody', signedIn: false })
+  expect(at.seen[0]?.headers.authorization).toBeUndefined()
+})
+
+test('rejects a wrong password as such, without telling it, and asks again next time', async () => {
+  let wrong = true
+  await using at = await setting(() =>
+    wrong ? jsonAnswer(401, { details: 'incorrect username or password' }) : jsonAnswer(200, { token: 'ok' }),
+  )
+  const failure = await at.tokens.get(at.service, [pull], context).catch((error: unknown) => error)
+  expect(failure).toMatchObject({
+    code: 'REGISTRY_UNAUTHORIZED',
+    message: 'registry.example.com refuses the user name or the password: incorrect username or password',
+  })
+  expect(JSON.stringify(failure)).not.toContain('s3cret')
+  wrong = false
+  expect((await at.tokens.get(at.service, [pull], context)).value).toBe('ok')
+})
+
+test.each(['{"token":""}', 'nonsense', '{"tokens":"abc-secret"}'])(
+  'rejects the answer %s without quoting it',
+  async (body) => {
+    await using at = await setting(() => ({ status: 200, body }))
+    const failure: unknown = await at.tokens.get(at.service, [pull], context).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'REGISTRY_FAILED' })
+    expect(String(failure)).not.toContain('abc-secret')
+  },
+)
