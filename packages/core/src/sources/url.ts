@@ -21,7 +21,7 @@ export function readRepositoryAddress(text: string): RepositoryAddress {
     throw refusal('has a space, a backslash or a control character in it')
   if (text.startsWith('-')) throw refusal('starts with a dash')
   if (isAbsolute(text)) return { protocol: 'file', url: text }
-  if (text.includes('::')) throw refusal('names a remote helper')
+  if (/^[^/]*::/.test(text)) throw refusal('names a remote helper')
   return text.includes('://') ? readUrl(text) : readSecureCopyForm(text)
 }
 
