@@ -2,9 +2,10 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type EnsureSlot, type InstanceSpec, KiwiError, type Snapshot, type Target } from '@kiwi/core'
+import { type Action, type EnsureSlot, type InstanceSpec, KiwiError, type Snapshot, type Target } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { act as actOn } from './act.js'
 import { connect } from './connect.js'
 import { kubernetesRuntime } from './index.js'
 import { pushServer } from './testing/image.js'
@@ -147,6 +148,44 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     expect(tokens).toContain('4')
   })
 
+  test('refuses a write that was overtaken between its look and its write', async () => {
+    const target = targetOf('race')
+    const first = testContext({ token: 1 })
+    await runtime.claim(target, first)
+    await using seen = watching(runtime, target, first)
+    let token = 1
+    const act = (action: Action) => runtime.act(target, action, testContext({ token }))
+    const { revision } = await seen.until('it is claimed', ({ fence }) => fence === 1)
+    await act({ ...order('one', images[0], {}, 1), revision })
+    const withOne = await seen.until('one is there', ({ slots }) => slots.length === 1)
+    await act({ ...order('two', images[1], {}, 1), revision: withOne.revision })
+    await seen.until('two is there', ({ slots }) => slots.length === 2)
+    await act({ type: 'route', revision: newest(seen.all).revision, from: [], to: ['one'] })
+    await seen.until('it is routed', ({ route }) => route.slots[0] === 'one')
+
+    const { revision: now } = newest(seen.all)
+    const overtaken: Action[] = [
+      { type: 'route', revision: now, from: ['one'], to: ['two'] },
+      { type: 'scale-slot', revision: now, slot: 'two', replicas: 3 },
+      { type: 'remove-slot', revision: now, slot: 'two' },
+      { ...order('two', images[0], {}, 1), revision: now },
+    ]
+    for (const action of overtaken) {
+      const { revision } = await seen.until('the claim shows', ({ fence }) => fence === token)
+      const mine = testContext({ token })
+      token += 1
+      const late = before(client, () => runtime.claim(target, testContext({ token })))
+      const acted = actOn(late, target, { ...action, revision }, mine)
+      await expect(acted, action.type).rejects.toMatchObject({ code: 'FENCED', effect: 'none' })
+    }
+    const after = await seen.until('the last claim shows', ({ fence }) => fence === token)
+    expect(after.route.slots).toEqual(['one'])
+    expect(after.slots.map(({ id, replicas, digest }) => [id, replicas, digest])).toEqual([
+      ['one', 1, images[0].digest],
+      ['two', 1, images[1].digest],
+    ])
+  })
+
   test('gives an instance its variables as they are, and secrets by reference only', async () => {
     const target = targetOf('env')
     const context = testContext({ token: 1, secrets: { DATABASE: 'pg://u:p@ss$(PORT)\nline' } })
@@ -271,6 +310,21 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     expect((await context.probe(testContext())).summary).toContain('no context elsewhere')
   })
 })
+
+/** The same client, where something else happens just before the first write. */
+function before(client: Client, first: () => Promise<void>): Client {
+  let done = false
+  return {
+    ...client,
+    async ask(request, signal) {
+      if (request.method !== 'GET' && !done) {
+        done = true
+        await first()
+      }
+      return client.ask(request, signal)
+    },
+  }
+}
 
 function newest(all: readonly Snapshot[]): Snapshot {
   const snapshot = all.at(-1)
