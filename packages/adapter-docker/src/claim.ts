@@ -1,0 +1,34 @@
+import type { Context, Publish, Target } from '@kiwi/core'
+import type { ContainerInspectInfo } from 'dockerode'
+import { type Edge, type Engine, ensureEdge, publishedBy, samePublish } from './edge/edge.js'
+import { edgePort } from './edge/places.js'
+
+/**
+ * Writes the token into the edge, which is made when the target has none, and makes it publish what the target asks for.
+ * Rejects with `PORT_TAKEN` where that cannot be had; what was published before is then published again.
+ */
+export async function claim(engine: Engine, target: Target, context: Context): Promise<void> {
+  const { token } = context.operation.fence
+  const edge = await ensureEdge(engine, target, context.signal)
+  const publish = wantedPublish(target.publish, edge)
+  try {
+    const state = await edge.session.ask({ type: 'claim', token })
+    if (samePublish(publishedBy(edge.container), publish)) return
+    await edge.session.ask({ type: 'publish', token, seq: state.seq, publish })
+  } finally {
+    await edge[Symbol.asyncDispose]()
+  }
+  await using _ = await ensureEdge(engine, { ...target, publish }, context.signal)
+}
+
+/** Any free port (0) is the engine's choice the first time; from then on that one is asked for, so that a restart keeps it. */
+function wantedPublish(publish: Publish, { container }: Edge): Publish {
+  if (publish.port !== 0) return publish
+  const known = publishedBy(container)
+  const sameOtherwise = known !== undefined && samePublish({ ...known, port: 0 }, publish)
+  return sameOtherwise ? { ...publish, port: known.port === 0 ? boundPort(container) : known.port } : publish
+}
+
+function boundPort(container: ContainerInspectInfo): number {
+  return Number(container.NetworkSettings.Ports[`${edgePort}/tcp`]?.[0]?.HostPort ?? 0)
+}

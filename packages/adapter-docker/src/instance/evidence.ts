@@ -1,0 +1,44 @@
+import type { Evidence, Target } from '@kiwi/core'
+import type Docker from 'dockerode'
+import type { ContainerInspectInfo } from 'dockerode'
+import { attempt, statusOf } from '../errors.js'
+import { reasonOf } from '../facts.js'
+import { frameReader } from '../frames.js'
+import { labels, ours } from '../names.js'
+
+const lines = 50
+
+/** How the slot's instances ended, and their last 50 lines of output. */
+export async function evidence(docker: Docker, target: Target, slot: string): Promise<Evidence> {
+  const label = [...ours(target).label, `${labels.role}=instance`, `${labels.slot}=${slot}`]
+  return attempt(`collecting evidence of slot ${slot}`, 'none', async () => {
+    const listed = await docker.listContainers({ all: true, filters: { label } })
+    const found = await Promise.all(listed.map(({ Id }) => ofInstance(docker, Id)))
+    return { slot, instances: found.filter((one) => one !== undefined) }
+  })
+}
+
+async function ofInstance(docker: Docker, id: string): Promise<Evidence['instances'][number] | undefined> {
+  const container = docker.getContainer(id)
+  try {
+    const [instance, output] = await Promise.all([container.inspect(), lastOutput(container)])
+    return { id, ...endOf(instance), lastOutput: output }
+  } catch (thrown) {
+    if (statusOf(thrown) === 404) return undefined
+    throw thrown
+  }
+}
+
+function endOf(instance: ContainerInspectInfo): { readonly exitCode?: number; readonly reason?: string } {
+  const neverEnded = instance.State.Running && instance.RestartCount === 0
+  return neverEnded ? {} : { exitCode: instance.State.ExitCode, reason: reasonOf(instance) }
+}
+
+async function lastOutput(container: Docker.Container): Promise<string[]> {
+  const bytes = await container.logs({ stdout: true, stderr: true, tail: lines, follow: false })
+  const text = Buffer.concat(frameReader()(bytes)).toString()
+  return text
+    .replace(/\n$/, '')
+    .split('\n')
+    .filter((line, _, all) => all.length > 1 || line !== '')
+}

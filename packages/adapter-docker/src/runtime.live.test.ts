@@ -1,0 +1,187 @@
+import type { ImageAtUse, Target } from '@kiwi/core'
+import { testContext } from '@kiwi/core/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clean, ensure, isReady, liveEngine, now, pushTestImage, testSpec, until } from '../test/live.js'
+import { ask, load } from '../test/load.js'
+import { connect } from './connect.js'
+import { dockerRuntime } from './index.js'
+
+const live = liveEngine()
+
+describe.skipIf(live === undefined)('the Docker runtime on a real engine', { timeout: 60_000 }, () => {
+  const docker = connect({ url: live?.url })
+  const runtime = dockerRuntime({ connection: { url: live?.url }, edge: live?.edge ?? { image: '' } })
+  const target: Target = {
+    service: 'live-web',
+    environment: 'test',
+    publish: { protocol: 'http', address: '127.0.0.1', port: 0 },
+  }
+  const context = (token: number) => testContext({ token, secrets: { PASSWORD: 'pa$$ w0rd' } })
+  let one: ImageAtUse
+  let two: ImageAtUse
+
+  beforeAll(async () => {
+    await clean(docker, target.service)
+    one = await pushTestImage(docker, live?.registry ?? '', 'one')
+    two = await pushTestImage(docker, live?.registry ?? '', 'two')
+  }, 120_000)
+  afterAll(() => clean(docker, target.service))
+
+  const route = async (token: number, from: string[], to: string[]) => {
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, { type: 'route', revision, from, to }, context(token))
+  }
+
+  it('says which engine answers', async () => {
+    expect(await runtime.probe(context(1))).toMatchObject({ ok: true, details: { api: '1.41' } })
+  })
+
+  it('shows nothing of a target that was never claimed', async () => {
+    expect(await now(runtime, target)).toMatchObject({ fence: 0, slots: [], route: { slots: [], addresses: [] } })
+  })
+
+  it('is claimed, with an address that answers before anything is routed', async () => {
+    await runtime.claim(target, context(5))
+    const seen = await now(runtime, target)
+    expect(seen).toMatchObject({ fence: 5, slots: [], route: { slots: [], settled: true, draining: 0 } })
+    await expect(ask(seen.route.addresses[0] ?? '')).rejects.toThrow('503 no release is routed')
+  })
+
+  it('brings up two slots beside each other, with their environment and secrets', async () => {
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, ensure(revision, 'a', one), context(5))
+    const first = await until(runtime, target, isReady('a', 2))
+    await runtime.act(target, ensure(first.revision, 'b', two), context(5))
+    const second = await until(runtime, target, isReady('b', 2))
+    expect(second.slots).toMatchObject([
+      { id: 'a', release: 'release-a', digest: one.digest, replicas: 2 },
+      { id: 'b', release: 'release-b', digest: two.digest, replicas: 2 },
+    ])
+    await runtime.act(target, { type: 'route', revision: second.revision, from: [], to: ['a'] }, context(5))
+    expect(await ask(`${second.route.addresses[0]}/cgi-bin/env`)).toBe('hello pa$$ w0rd')
+  })
+
+  it('leaves a slot alone that is as it was asked for', async () => {
+    const before = await now(runtime, target)
+    await runtime.act(target, ensure(before.revision, 'a', one), context(5))
+    expect(await now(runtime, target)).toEqual(before)
+  })
+
+  it('moves the route there and back under load and loses no request', async () => {
+    const [address = ''] = (await now(runtime, target)).route.addresses
+    const traffic = load(`${address}/`)
+    await until(runtime, target, () => traffic.count() > 200)
+    await route(5, ['a'], ['b'])
+    const moved = traffic.count()
+    await until(runtime, target, () => traffic.count() > moved + 200)
+    await route(5, ['b'], ['a'])
+    const back = traffic.count()
+    await until(runtime, target, () => traffic.count() > back + 200)
+    await traffic.stop()
+    console.log(`${traffic.count()} requests, ${traffic.failures().length} failed, seen ${traffic.seen().join(' ')}`)
+    expect(traffic.failures()).toEqual([])
+    // Answers of requests that were under way may come in any order for a moment, later ones may not.
+    expect(traffic.seen()[0]).toBe('one')
+    expect(traffic.seen().at(-1)).toBe('one')
+    expect(traffic.seen()).toContain('two')
+  })
+
+  it('refuses a write that was decided on an older look', async () => {
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, { type: 'route', revision, from: ['a'], to: ['b'] }, context(5))
+    await expect(
+      runtime.act(target, { type: 'route', revision, from: ['b'], to: ['a'] }, context(5)),
+    ).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+    expect((await now(runtime, target)).route.slots).toEqual(['b'])
+  })
+
+  it('refuses to remove what is routed', async () => {
+    const { revision } = await now(runtime, target)
+    await expect(runtime.act(target, { type: 'remove-slot', revision, slot: 'b' }, context(5))).rejects.toMatchObject({
+      code: 'CONFLICT',
+      effect: 'none',
+    })
+    expect(isReady('b', 2)(await now(runtime, target))).toBe(true)
+  })
+
+  it('refuses an older token, also after the edge was killed and came back', async () => {
+    await runtime.claim(target, context(7))
+    await expect(runtime.claim(target, context(6))).rejects.toMatchObject({ code: 'FENCED', effect: 'none' })
+    await expect(route(5, ['b'], ['a'])).rejects.toMatchObject({ code: 'FENCED', effect: 'none' })
+    const before = await now(runtime, target)
+    const [edge] = await docker.listContainers({ filters: { label: ['kiwi.service=live-web', 'kiwi.role=edge'] } })
+    await docker.getContainer(edge?.Id ?? '').kill()
+    await docker.getContainer(edge?.Id ?? '').start()
+    const after = await until(runtime, target, isReady('b', 2))
+    expect(after).toMatchObject({ fence: 7, route: { slots: ['b'], addresses: before.route.addresses } })
+    expect(await ask(after.route.addresses[0] ?? '')).toBe('two')
+    await expect(route(5, ['b'], ['a'])).rejects.toMatchObject({ code: 'FENCED', effect: 'none' })
+    await route(7, ['b'], ['a'])
+  })
+
+  it('keeps a slot at zero and brings it back', async () => {
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, { type: 'scale-slot', revision, slot: 'b', replicas: 0 }, context(7))
+    const empty = await until(runtime, target, ({ slots }) => slots[1]?.replicas === 0)
+    expect(empty.slots[1]?.instances).toEqual([])
+    await runtime.act(target, { type: 'scale-slot', revision: empty.revision, slot: 'b', replicas: 3 }, context(7))
+    expect((await until(runtime, target, isReady('b', 3))).slots[1]?.replicas).toBe(3)
+  })
+
+  it('shows a program that ends, and what it said', async () => {
+    const { revision } = await now(runtime, target)
+    const spec = { ...testSpec, entrypoint: ['sh', '-c', 'echo no database; exit 3'] }
+    await runtime.act(target, ensure(revision, 'bad', one, { spec, replicas: 1 }), context(7))
+    const seen = await until(
+      runtime,
+      target,
+      ({ slots }) => (slots.find(({ id }) => id === 'bad')?.instances[0]?.restarts ?? 0) > 0,
+    )
+    expect(seen.slots.find(({ id }) => id === 'bad')?.instances).toMatchObject([{ ready: false }])
+    const evidence = await runtime.evidence(target, 'bad', context(7))
+    expect(evidence.instances).toMatchObject([{ exitCode: 3 }])
+    expect(evidence.instances[0]?.lastOutput).toContain('no database')
+  })
+
+  it('shows a program that cannot be started', async () => {
+    const { revision } = await now(runtime, target)
+    const spec = { ...testSpec, entrypoint: ['/no/such/program'] }
+    await runtime.act(target, ensure(revision, 'gone', one, { spec, replicas: 1 }), context(7))
+    const seen = await until(runtime, target, ({ slots }) => slots.find(({ id }) => id === 'gone') !== undefined)
+    const [instance] = seen.slots.find(({ id }) => id === 'gone')?.instances ?? []
+    expect(instance).toMatchObject({ phase: 'exited', ready: false, reason: 'start-failed' })
+    expect(instance?.message).toContain('/no/such/program')
+  })
+
+  it('says that the registry has no such image, and changes nothing', async () => {
+    const { revision } = await now(runtime, target)
+    const missing = { ...one, pull: one.pull.replace(/[0-9a-f]{8}$/, '00000000') }
+    await expect(runtime.act(target, ensure(revision, 'x', missing), context(7))).rejects.toMatchObject({
+      code: 'MANIFEST_UNKNOWN',
+      effect: 'none',
+    })
+    expect((await now(runtime, target)).revision).toBe(revision)
+  })
+
+  it('says that a port is taken, and goes on publishing what it did', async () => {
+    const [address = ''] = (await now(runtime, target)).route.addresses
+    const other: Target = {
+      ...target,
+      environment: 'other',
+      publish: { ...target.publish, port: Number(new URL(address).port) },
+    }
+    await expect(runtime.claim(other, context(1))).rejects.toMatchObject({ code: 'PORT_TAKEN' })
+    await runtime.claim({ ...other, publish: target.publish }, context(1))
+    const free = await now(runtime, other)
+    await expect(runtime.claim(other, context(2))).rejects.toMatchObject({ code: 'PORT_TAKEN' })
+    expect((await now(runtime, other)).route.addresses).toEqual(free.route.addresses)
+  })
+
+  it('removes slots with all their instances', async () => {
+    for (const slot of ['b', 'bad', 'gone']) {
+      const { revision } = await now(runtime, target)
+      await runtime.act(target, { type: 'remove-slot', revision, slot }, context(7))
+    }
+    expect((await now(runtime, target)).slots.map(({ id }) => id)).toEqual(['a'])
+  })
+})
