@@ -29,6 +29,11 @@ export function endpointOf(options: EndpointOptions): Endpoint {
   return { host, origin: url.origin, repository: (name) => officialName(host, name) }
 }
 
+/** A mirror names a repository as the registry does that it stands for. */
+export function mirrorOf({ repository }: Endpoint, options: EndpointOptions): Endpoint {
+  return { ...endpointOf(options), repository }
+}
+
 export function isDockerHub(host: string): boolean {
   return host === 'docker.io' || host === 'index.docker.io' || host === 'registry-1.docker.io'
 }

@@ -226,5 +226,20 @@ describe('a pull', () => {
     expect((await both.source({ repository: 'base', reference: 'v1' }, context)).origin?.registry).toBe(mirror.host)
     expect((await both.source({ repository: 'web', reference: 'v1' }, context)).origin?.registry).toBe(server.address)
     expect(both.address('base')).toBe(`${server.address}/base`)
+    expect(context.facts.find((fact) => fact.type === 'choice')).toMatchObject({
+      value: mirror.host,
+      because: '127.0.0.1:9 cannot be reached: nothing listens there',
+    })
+  })
+
+  test('asks a mirror of Docker Hub by the names of Docker Hub', async () => {
+    const context = testContext()
+    await pipe(randomImage(), registry.sink('library/node'), { tag: '24-slim' }, context)
+    await using hub = ociRegistry({ host: 'docker.io', mirrors: [{ host: server.address, plainHttp: true }] })
+    const source = await hub.source({ repository: 'node', reference: '24-slim' }, context)
+    expect(source.origin).toEqual({ registry: server.address, repository: 'library/node' })
+    const copy = memoryImages()
+    await pipe(source, copy.sink, {}, context)
+    expect(copy.contents.size).toBe(4)
   })
 })

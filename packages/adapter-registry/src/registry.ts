@@ -2,7 +2,7 @@ import { type Context, type Descriptor, type ImagePlace, KiwiError, type Probe, 
 import { type Client, clientOf } from './client.js'
 import { connect } from './connect.js'
 import { type CredentialOptions, credentialsFor } from './credentials.js'
-import { type EndpointOptions, endpointOf } from './endpoint.js'
+import { type EndpointOptions, endpointOf, mirrorOf } from './endpoint.js'
 import { requirePlace, requireRepository } from './names.js'
 import { describePlace, resolveAt } from './pull.js'
 import { pullScope } from './scopes.js'
@@ -28,10 +28,8 @@ export function ociRegistry(options: OciRegistryOptions): Registry & AsyncDispos
   const http = connect({ certificateAuthority })
   const endpoint = endpointOf(options)
   const client = clientOf(endpoint, http, credentialsFor(endpoint.host, credentials))
-  const sources = [
-    ...mirrors.map((mirror) => clientOf(endpointOf(mirror), http, credentialsFor(mirror.host, undefined))),
-    client,
-  ]
+  const anonymous = credentialsFor(endpoint.host, undefined)
+  const sources = [...mirrors.map((mirror) => clientOf(mirrorOf(endpoint, mirror), http, anonymous)), client]
   const seen = seenBlobs()
   return {
     contract: 'registry/v1',
@@ -77,16 +75,18 @@ async function tryPull(client: Client, name: string, context: Context): Promise<
   await answer.discard()
 }
 
-/** Asks the mirrors in order and the registry last; only the registry's own failure is one. */
+/** Asks the mirrors in order and the registry last; only the registry's own failure is one, a mirror's is told. */
 async function find(
   sources: readonly Client[],
   place: ImagePlace,
   context: Context,
 ): Promise<{ readonly client: Client; readonly root: Descriptor } | undefined> {
-  for (const client of sources) {
-    const last = client === sources.at(-1)
+  for (const [index, client] of sources.entries()) {
+    const next = sources[index + 1]
     const root = await resolveAt(client, place, context).catch((error: unknown) => {
-      if (last || context.signal.aborted) throw error
+      if (!next || context.signal.aborted) throw error
+      const because = KiwiError.from(error).message
+      context.report({ type: 'choice', what: 'registry', value: next.endpoint.host, because })
       return undefined
     })
     if (root) return { client, root }

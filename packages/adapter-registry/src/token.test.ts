@@ -74,6 +74,19 @@ test('keeps one token for each set of scopes', async () => {
   expect((await at.tokens.get(at.service, ['b'], context)).value).toBe('b')
 })
 
+test('does not fail those who wait with a call that is cancelled', async () => {
+  const controller = new AbortController()
+  await using at = await setting(() => {
+    controller.abort(new Error('cancelled'))
+    return jsonAnswer(200, { token: 'good' })
+  })
+  const secrets = { PASSWORD: 's3cret-P@ss' }
+  const cancelled = at.tokens.get(at.service, [pull], testContext({ signal: controller.signal, secrets }))
+  const waiting = at.tokens.get(at.service, [pull], context)
+  await expect(cancelled).rejects.toThrow('cancelled')
+  expect((await waiting).value).toBe('good')
+})
+
 test('asks without a login when there is none', async () => {
   await using at = await setting(() => jsonAnswer(200, { token: 'anybody' }), false)
   expect(await at.tokens.get(at.service, [pull], context)).toMatchObject({ value: 'anybody', signedIn: false })

@@ -32,6 +32,8 @@ export interface TokensOptions {
 
 interface Kept {
   readonly token: Promise<Token>
+  /** Of the call that asked. */
+  readonly signal: AbortSignal
   /** Renewed from then on. Infinity while it is being asked for. */
   renewAt: number
 }
@@ -49,22 +51,34 @@ export function tokenCache(options: TokensOptions): Tokens {
   const keyOf = ({ realm, service }: TokenService, scopes: readonly string[]) =>
     JSON.stringify([realm, service ?? '', ...scopes])
   return {
-    get(service, scopes, context) {
+    async get(service, scopes, context) {
       const key = keyOf(service, scopes)
       const found = kept.get(key)
-      if (found && now() < found.renewAt) return found.token
+      const token = found && now() < found.renewAt ? await shared(found, context.signal) : undefined
+      if (token) return token
       const asked = askToken(options, service, scopes, context)
-      const entry: Kept = { token: asked, renewAt: Number.POSITIVE_INFINITY }
+      const entry: Kept = { token: asked, signal: context.signal, renewAt: Number.POSITIVE_INFINITY }
       kept.set(key, entry)
-      asked.then(
-        ({ lifeSeconds }) => {
-          entry.renewAt = now() + lifeSeconds * 1000 * usablePart
-        },
-        () => void (kept.get(key) === entry && kept.delete(key)),
-      )
-      return entry.token
+      try {
+        const { lifeSeconds, ...given } = await asked
+        entry.renewAt = now() + lifeSeconds * 1000 * usablePart
+        return given
+      } catch (error) {
+        if (kept.get(key) === entry) kept.delete(key)
+        throw error
+      }
     },
     forget: (service, scopes) => void kept.delete(keyOf(service, scopes)),
+  }
+}
+
+/** `undefined` when whoever asked for it was cancelled meanwhile: that is not the failure of those who wait with them. */
+async function shared({ token, signal: asking }: Kept, waiting: AbortSignal): Promise<Token | undefined> {
+  try {
+    return await token
+  } catch (error) {
+    if (asking.aborted && !waiting.aborted) return undefined
+    throw error
   }
 }
 

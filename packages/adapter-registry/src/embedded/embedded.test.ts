@@ -124,6 +124,17 @@ describe('the embedded registry', () => {
     expect(await readdir(join(directory.path, 'blobs', 'sha256'))).toEqual([])
   })
 
+  test('proves that it can be written', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = embeddedRegistry({ directory: directory.path })
+    await registry.check('web', 'push', testContext())
+    expect(await readdir(join(directory.path, 'uploads'))).toEqual([])
+    await writeFile(join(directory.path, 'file'), '')
+    await using blocked = embeddedRegistry({ directory: join(directory.path, 'file') })
+    await blocked.check('web', 'pull', testContext())
+    await expect(blocked.check('web', 'push', testContext())).rejects.toMatchObject({ code: 'REGISTRY_DENIED' })
+  })
+
   test('does not answer for its address before it is served', () => {
     const registry = embeddedRegistry({ directory: '/nonexistent' })
     expect(() => registry.address('web')).toThrow(expect.objectContaining({ code: 'REGISTRY_UNREACHABLE' }))

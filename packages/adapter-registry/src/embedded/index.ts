@@ -41,9 +41,10 @@ export function embeddedRegistry(options: EmbeddedRegistryOptions): EmbeddedRegi
     kind: 'embedded',
     listen: server.start,
     probe: () => probe(directory, server),
-    async check(repository) {
+    async check(repository, right) {
       requireRepository(repository)
       await server.start()
+      if (right === 'push') await tryWrite(storage)
     },
     async resolve(place) {
       const [found] = await Promise.all([resolve(storage, place), server.start()])
@@ -68,6 +69,18 @@ async function probe(directory: string, server: SharedServer): Promise<Probe> {
       summary: `${directory} cannot be served: ${KiwiError.from(error).message}`,
       details: { directory },
     }
+  }
+}
+
+async function tryWrite({ directory, uploads }: Storage): Promise<void> {
+  try {
+    await uploads.cancel(await uploads.begin())
+  } catch (cause) {
+    if (KiwiError.from(cause).code === 'DISK_FULL') throw KiwiError.from(cause)
+    throw new KiwiError('REGISTRY_DENIED', `the registry’s folder ${directory} cannot be written`, {
+      hint: 'Give this process the right to write there, or choose another folder.',
+      cause,
+    })
   }
 }
 
