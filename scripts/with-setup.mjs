@@ -1,7 +1,7 @@
 // Makes a fresh clone ready (dependencies, built packages), then runs a script with a Node that is new enough:
 //   node scripts/with-setup.mjs [SCRIPT [ARGUMENT...]]
 // Runs on any Node from 20 on and imports nothing that has to be installed. Does nothing that is done already.
-import { delimiter } from 'node:path'
+import { delimiter, dirname } from 'node:path'
 import { listPackages, stalePackages } from './build/packages.mjs'
 import { install, isInstalled } from './setup/install.mjs'
 import { withLock } from './setup/lock.mjs'
@@ -14,7 +14,7 @@ import { bringTools, rememberTools } from './setup/tools.mjs'
 try {
   const node = await setUp()
   const [script, ...args] = process.argv.slice(2)
-  if (script) process.exitCode = await runForeground(node, [script, ...args], environment())
+  if (script) process.exitCode = await runForeground(node, [script, ...args], environment(node))
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   process.stderr.write(`${error.message}\n`)
@@ -48,10 +48,11 @@ function isStale() {
 
 /** @param {string} node */
 function buildJavaScript(node) {
-  return runLogged('build', node, [inRoot('scripts/build.mjs'), '--javascript', '--locked'], { env: environment() })
+  return runLogged('build', node, [inRoot('scripts/build.mjs'), '--javascript', '--locked'], { env: environment(node) })
 }
 
-function environment() {
-  const path = [inRoot('node_modules/.bin'), process.env.PATH].join(delimiter)
+/** @param {string} node found first by whatever runs `node` */
+function environment(node) {
+  const path = [dirname(node), inRoot('node_modules/.bin'), process.env.PATH].join(delimiter)
   return { ...process.env, PATH: path, KIWI_SETUP_DONE: '1' }
 }

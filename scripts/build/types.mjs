@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { inRoot } from '../setup/paths.mjs'
 import { replaceFiles } from './replace.mjs'
@@ -44,4 +44,5 @@ async function declare({ name, directory }) {
     throw new Error(`the declarations of ${name} cannot be written:\n${stdout || error}`)
   }
   replaceFiles(`${work}/types`, `${directory}/dist`, /\.d\.ts$/)
+  rmSync(work, { recursive: true })
 }

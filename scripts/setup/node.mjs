@@ -9,7 +9,8 @@ const needed = { major: 22, minor: 19 }
 /** The Node to run everything with: the one that the lockfile brings, else this one, else the first good one in PATH. */
 export function findNode() {
   const inPath = (process.env.PATH ?? '').split(delimiter).map((directory) => `${directory}/node`)
-  return [inRoot('node_modules/.bin/node'), process.execPath, ...inPath].find(isGood)
+  const brought = inRoot(`node_modules/node-linux-${process.arch}/bin/node`) // older npm does not link it into .bin
+  return [inRoot('node_modules/.bin/node'), brought, process.execPath, ...inPath].find(isGood)
 }
 
 /** Asks for Node while nothing has been downloaded yet, where the lockfile cannot bring one. */
