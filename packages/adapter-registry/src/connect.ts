@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { type Effect, KiwiError } from '@kiwi/core'
-import { Agent, type Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 import { unreachable } from './errors.js'
 
 /** One HTTP exchange; nothing of the HTTP library is seen outside this file. */
@@ -34,16 +34,28 @@ export interface Http {
   close(): Promise<void>
 }
 
-/** Opens a pool of kept-alive HTTP/1.1 connections. `certificateAuthority`: PEM, trusted beside nothing else. */
+/** A pool of kept-alive HTTP/1.1 connections, opened with the first request. `certificateAuthority`: PEM, trusted beside nothing else. */
 export function connect(options: { readonly certificateAuthority?: string | undefined } = {}): Http {
-  const agent = new Agent({
+  let agent: Promise<Agent> | undefined
+  return {
+    async send(request) {
+      agent ??= openAgent(options.certificateAuthority)
+      return send(await agent, request)
+    },
+    close: async () => (await agent)?.destroy(),
+  }
+}
+
+/** The HTTP library takes longer to load than all else here: whoever asks no registry does not wait for it. */
+async function openAgent(certificateAuthority: string | undefined): Promise<Agent> {
+  const { Agent } = await import('undici')
+  return new Agent({
     allowH2: false, // registries were measured to be slower with it
     connections: 8,
     keepAliveTimeout: 30_000, // below what servers and balancers keep, so that they seldom close first
     bodyTimeout: 120_000,
-    connect: { ...(options.certificateAuthority !== undefined && { ca: options.certificateAuthority }) },
+    connect: { ...(certificateAuthority !== undefined && { ca: certificateAuthority }) },
   })
-  return { send: (request) => send(agent, request), close: () => agent.destroy() }
 }
 
 async function send(agent: Agent, request: HttpRequest): Promise<HttpAnswer> {
