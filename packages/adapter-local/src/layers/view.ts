@@ -81,7 +81,9 @@ export function mergedView(layers: readonly LayerIndex[]): View {
 }
 
 function tooManyLinks(path: string): KiwiError {
-  return new KiwiError('CONTEXT_INVALID', `/${path} goes through more than ${mostLinks} symbolic links`, { evidence: { path } })
+  return new KiwiError('CONTEXT_INVALID', `/${path} goes through more than ${mostLinks} symbolic links`, {
+    evidence: { path },
+  })
 }
 
 /** Whether the layer keeps what lies lower at that path from being seen. */

@@ -1,6 +1,8 @@
 /** The programs of the host that this package starts, each with the Debian package that brings it. */
 export const tools = {
   chroot: 'coreutils',
+  env: 'coreutils',
+  ln: 'coreutils',
   mkdir: 'coreutils',
   mount: 'mount',
   setpriv: 'util-linux',

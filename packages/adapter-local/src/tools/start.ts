@@ -2,12 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { KiwiError } from '@kiwi/core'
-import { type Tool, tools } from './catalogue.js'
-
-/** Where administrators' programs lie even when an ordinary user's PATH leaves them out. */
-export const toolPath = [process.env.PATH, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']
-  .filter(Boolean)
-  .join(':')
+import type { Tool } from './catalogue.js'
+import { toolMissing } from './find.js'
+import { toolPath } from './path.js'
 
 export interface RunningTool {
   readonly process: ChildProcess
@@ -62,11 +59,7 @@ async function ended(child: ChildProcess, tool: Tool, signal: AbortSignal): Prom
 
 function failedToStart(tool: Tool, error: unknown): KiwiError {
   const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-  if (!missing) return KiwiError.from(error)
-  return new KiwiError('TOOL_MISSING', `the program ${tool} is not on this machine`, {
-    hint: `Install the package ${tools[tool]} (Debian's name).`,
-    evidence: { tool, package: tools[tool] },
-  })
+  return missing ? toolMissing(tool) : KiwiError.from(error)
 }
 
 function failed(tool: Tool, exitCode: number | null, words: string): KiwiError {
