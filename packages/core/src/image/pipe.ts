@@ -26,17 +26,35 @@ export async function pipe(
 async function copyManifests(source: ImageSource, sink: ImageSink, children: readonly Descriptor[], context: Context) {
   for (const child of children) {
     if (!isManifest(child.mediaType) && !isIndex(child.mediaType)) await copyBlob(source, sink, child, context)
-    else await pipe({ ...source, root: child }, sink, {}, context)
+    else await pipe(rootedAt(child, source), sink, {}, context)
+  }
+}
+
+/** The same place, standing for another manifest. */
+export function rootedAt(root: Descriptor, source: ImageSource): ImageSource {
+  return {
+    root,
+    origin: source.origin,
+    manifest: (descriptor, signal) => source.manifest(descriptor, signal),
+    blob: (descriptor, options) => source.blob(descriptor, options),
   }
 }
 
 async function copyBlobs(source: ImageSource, sink: ImageSink, manifest: Uint8Array, context: Context): Promise<void> {
   const { config, layers } = parseManifest(manifest)
   const waiting = [...new Map([...layers, config].map((blob) => [blob.digest, blob])).values()]
+  const failed = new AbortController()
+  const stoppable = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) }
   const worker = async () => {
-    for (let blob = waiting.shift(); blob; blob = waiting.shift()) await copyBlob(source, sink, blob, context)
+    for (let blob = waiting.shift(); blob; blob = waiting.shift()) await copyBlob(source, sink, blob, stoppable)
   }
-  await Promise.all(Array.from({ length: concurrentBlobs }, worker))
+  const stopOthers = (error: unknown) => {
+    failed.abort(error)
+    throw error
+  }
+  await Promise.allSettled(Array.from({ length: concurrentBlobs }, () => worker().catch(stopOthers)))
+  if (failed.signal.aborted) throw failed.signal.reason // the first failure: the others were stopped by it
+  context.signal.throwIfAborted()
 }
 
 async function copyBlob(source: ImageSource, sink: ImageSink, blob: Descriptor, context: Context): Promise<void> {

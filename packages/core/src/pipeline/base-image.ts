@@ -3,6 +3,7 @@ import type { ImageSource, Platform } from '../contracts/v1/image.js'
 import type { ImagePlace, Registry } from '../contracts/v1/registry.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { isIndex, parseIndex } from '../image/manifest.js'
+import { rootedAt } from '../image/pipe.js'
 import { parseReference } from '../image/reference.js'
 
 /**
@@ -50,12 +51,7 @@ async function forPlatform(
     ({ platform: has }) => has?.os === platform.os && has.architecture === platform.architecture,
   )
   if (!root) throw missing(name, `it has no image for ${platform.os}/${platform.architecture}`)
-  return {
-    root,
-    origin: source.origin,
-    manifest: (descriptor, at) => source.manifest(descriptor, at),
-    blob: (descriptor, options) => source.blob(descriptor, options),
-  }
+  return rootedAt(root, source)
 }
 
 function missing(name: string, why: string): KiwiError {
