@@ -21,4 +21,4 @@ export type {
 export { isSecretReference, secret } from './secrets/reference.js'
 export type { SecretResolver } from './secrets/resolver.js'
 export { gitSource } from './sources/git.js'
-export { sqliteStore } from './stores/sqlite.js'
+export { sqliteStore } from './stores/sqlite/index.js'

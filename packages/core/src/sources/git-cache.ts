@@ -18,7 +18,7 @@ export async function commitRepository(git: Git, access: GitAccess, commit: stri
   const cached = await cachedCommit(access, commit)
   if (cached !== undefined) return cached
   const made = join(git.scratch, 'repository')
-  await git.run(['init', '--bare', '--quiet', ...(commit.length === 64 ? ['--object-format=sha256'] : []), made])
+  await createRepository(git, made, commit)
   await seed(made, access)
   await fetchCommit(git, made, commit)
   return keep(made, access, commit)
@@ -28,6 +28,11 @@ export async function commitRepository(git: Git, access: GitAccess, commit: stri
 export async function cachedCommit(access: GitAccess, commit: string): Promise<string | undefined> {
   const directory = join(cacheDirectory(access), commit)
   return (await exists(directory)) ? directory : undefined
+}
+
+/** An empty one for commits with names like this. */
+export async function createRepository(git: Git, directory: string, commit: string): Promise<void> {
+  await git.run(['init', '--bare', '--quiet', `--object-format=${commit.length === 64 ? 'sha256' : 'sha1'}`, directory])
 }
 
 /** Everything the far side has, commits only where it can leave files out: to look up an abbreviated commit. */

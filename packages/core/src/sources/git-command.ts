@@ -4,6 +4,7 @@ import type { Context, SecretReference } from '../contracts/v1/context.js'
 import { createRedactor } from '../secrets/redactor.js'
 import { cancelled } from './cancelled.js'
 import { gitError } from './git-error.js'
+import { endHelpers } from './git-processes.js'
 import type { RepositoryAddress } from './url.js'
 
 /** Where and as whom git works. */
@@ -47,6 +48,7 @@ export async function withGit<T>(
     if (!keep) await removeDirectory(scratch)
     return result
   } catch (error) {
+    if (context.signal.aborted) await endHelpers(scratch)
     await removeDirectory(scratch)
     throw error
   }

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { testContext } from '../testing/context.js'
 import { gitSource } from './git.js'
-import { testGitServer } from './test-git-server.js'
+import { gitHttpBackend, testGitServer } from './test-git-server.js'
 import { removeTestDirectories, testDirectory, testRepository } from './test-repository.js'
 
 afterAll(removeTestDirectories)
@@ -36,7 +36,7 @@ function serving(repository: { directory: string }) {
   return { root: dirname(repository.directory), path: `/${basename(repository.directory)}/.git` }
 }
 
-describe('a git source over HTTP', () => {
+describe.skipIf(!existsSync(gitHttpBackend))('a git source over HTTP (needs git-http-backend)', () => {
   it.skipIf(!existsSync('/proc/self/cmdline'))(
     'sends the token to the server, and puts it neither into an argument nor on disk (needs /proc)',
     async () => {

@@ -65,6 +65,17 @@ describe('a git source', () => {
     expect(await source.resolve(middle.slice(0, 7), context)).toMatchObject({ commit: middle, subject: 'Middle thing' })
   })
 
+  it('reads repositories whose commits have 64 digits', async () => {
+    const repository = testRepository({ hash: 'sha256' })
+    const first = repository.commit('First thing', { 'a.txt': 'one' })
+    const second = repository.commit('Second thing', { 'a.txt': 'two' })
+    const source = gitSource({ git: repository.directory }, { directory: testDirectory() })
+    expect(await source.resolve('main', context)).toMatchObject({ commit: second })
+    expect(await source.resolve(first.slice(0, 9), context)).toMatchObject({ commit: first })
+    await using tree = await source.open({ commit: first, ref: 'main' }, context)
+    expect(readFileSync(join(tree.directory, 'a.txt'), 'utf8')).toBe('one')
+  })
+
   it('takes the branch when a tag has the same name', async () => {
     const repository = testRepository()
     repository.commit('Tagged')

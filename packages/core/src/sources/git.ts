@@ -5,7 +5,7 @@ import type { Revision, Source } from '../contracts/v1/source.js'
 import type { Tree } from '../contracts/v1/tree.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { GitSourceDefinition } from '../model/service.js'
-import { cachedCommit, commitRepository, fetchHistory } from './git-cache.js'
+import { cachedCommit, commitRepository, createRepository, fetchHistory } from './git-cache.js'
 import { type Git, type GitAccess, removeDirectory, withGit } from './git-command.js'
 import { findRef, listRefs, type NamedCommit } from './git-refs.js'
 import { checkCommit, checkRef, isCommitPrefix, isFullCommit } from './ref.js'
@@ -82,7 +82,7 @@ async function findAbbreviated(git: Git, prefix: string): Promise<string | undef
   const tips = new Set(named.map(({ commit }) => commit).filter((commit) => commit.startsWith(prefix)))
   if (tips.size === 1) return [...tips][0]
   const repository = join(git.scratch, 'history')
-  await git.run(['init', '--bare', '--quiet', repository])
+  await createRepository(git, repository, named[0]?.commit ?? '')
   await fetchHistory(git, repository, 'commits')
   const output = await git.run(['rev-list', '--all', '--no-object-names'], { directory: repository })
   const candidates = output.split('\n').filter((commit) => commit.startsWith(prefix))

@@ -39,7 +39,11 @@ export async function testGitServer(options: TestGitServerOptions = {}): Promise
   }
 }
 
-const backend = join(execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim(), 'git-http-backend')
+/** Some distributions have it in a package of its own. */
+export const gitHttpBackend = join(
+  execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim(),
+  'git-http-backend',
+)
 
 function serve(
   request: IncomingMessage,
@@ -47,7 +51,7 @@ function serve(
   { root = '/', protocol = 2 }: TestGitServerOptions,
 ): void {
   const url = new URL(request.url ?? '/', 'http://host')
-  const child = spawn(backend, [], {
+  const child = spawn(gitHttpBackend, [], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,

@@ -25,7 +25,7 @@ export function removeTestDirectories(): void {
 }
 
 /** On branch `main`, without commits. */
-export function testRepository(): TestRepository {
+export function testRepository({ hash = 'sha1' }: { readonly hash?: 'sha1' | 'sha256' } = {}): TestRepository {
   const directory = testDirectory()
   const git = (...args: string[]) =>
     execFileSync('git', args, {
@@ -34,7 +34,7 @@ export function testRepository(): TestRepository {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     }).trim()
-  git('init', '--quiet', '--initial-branch=main')
+  git('init', '--quiet', '--initial-branch=main', `--object-format=${hash}`)
   return {
     directory,
     git,
