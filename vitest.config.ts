@@ -12,9 +12,12 @@ const live = {
   testTimeout: 120_000,
   hookTimeout: 120_000,
 }
+/** Generous with time: a machine that does much else is slow, not wrong. */
 const everywhere = {
   include: roots.map((root) => `${root}/**/*.test.ts`),
   exclude: [...configDefaults.exclude, '**/*.live.test.ts'],
+  testTimeout: 20_000,
+  hookTimeout: 20_000,
 }
 
 export default defineConfig({
