@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { InstanceState, SlotState, Snapshot } from '@kiwi/core'
 import type { ContainerInspectInfo } from 'dockerode'
-import type { EdgeState, Lane } from './edge/protocol.js'
+import type { EdgeState, Lane, Server } from './edge/protocol.js'
+import type { LastExit } from './instance/exit.js'
 import { labels } from './names.js'
 
 /** What was seen of a target: its instances, and the edge when there is one. */
 export interface World {
   readonly instances: readonly ContainerInspectInfo[]
+  /** By container id: how the run before the present one ended, where there was one. */
+  readonly exits?: ReadonlyMap<string, LastExit> | undefined
   readonly edge?: { readonly container: ContainerInspectInfo; readonly state: EdgeState } | undefined
 }
 
@@ -70,9 +73,7 @@ function slotOf(world: World, slot: string): SlotState {
     release: lane.note.release,
     digest: lane.note.digest,
     replicas: lane.replicas,
-    instances: members
-      .toSorted((a, b) => indexOf(a) - indexOf(b))
-      .map((member) => instanceOf(member, lane, world.edge?.state)),
+    instances: members.toSorted((a, b) => indexOf(a) - indexOf(b)).map((member) => instanceOf(world, member, lane)),
   }
 }
 
@@ -85,7 +86,7 @@ function leftoverSlot(world: World, slot: string): SlotState {
     release: own[labels.release] ?? '',
     digest: own[labels.digest] ?? '',
     replicas: 0,
-    instances: instances.map((instance) => instanceOf(instance, undefined, undefined)),
+    instances: instances.map((instance) => instanceOf(world, instance, undefined)),
   }
 }
 
@@ -93,24 +94,17 @@ function isWanted(instance: ContainerInspectInfo, lane: Lane): boolean {
   return indexOf(instance) <= lane.replicas
 }
 
-function instanceOf(
-  instance: ContainerInspectInfo,
-  lane: Lane | undefined,
-  state: EdgeState | undefined,
-): InstanceState {
+function instanceOf(world: World, instance: ContainerInspectInfo, lane: Lane | undefined): InstanceState {
   const phase = phaseOf(instance, lane)
-  const server = state?.servers.find((one) => one.lane === lane?.number && one.index === indexOf(instance))
+  const server = world.edge?.state.servers.find((one) => one.lane === lane?.number && one.index === indexOf(instance))
   const base = { id: instance.Id, phase, restarts: instance.RestartCount }
-  if (phase === 'running' && instance.State.Status === 'running' && server !== undefined)
-    return { ...base, ready: server.up, ...(server.up ? {} : checkWords(server.check, server.message)) }
-  if (phase !== 'exited') return { ...base, ready: false }
-  return {
-    ...base,
-    ready: false,
-    exitCode: instance.State.ExitCode,
-    reason: reasonOf(instance),
-    message: endOf(instance),
+  if (phase === 'exited') {
+    const { ExitCode: exitCode } = instance.State
+    return { ...base, ready: false, exitCode, reason: reasonOf(instance), message: endOf(instance) }
   }
+  if (phase !== 'running' || instance.State.Paused || server === undefined) return { ...base, ready: false }
+  if (server.up) return { ...base, ready: true }
+  return { ...base, ready: false, ...checkWords(server), ...world.exits?.get(instance.Id) }
 }
 
 function phaseOf(instance: ContainerInspectInfo, lane: Lane | undefined): InstanceState['phase'] {
@@ -133,7 +127,7 @@ function endOf(instance: ContainerInspectInfo): string {
   return instance.State.Error === '' ? `ended with exit code ${instance.State.ExitCode}` : instance.State.Error
 }
 
-function checkWords(check: string, message: string): { readonly reason: string; readonly message: string } {
+function checkWords({ check, message }: Server): { readonly reason: string; readonly message: string } {
   if (check === 'INI' || check === '-') return { reason: check, message: 'not checked yet' }
   return { reason: check, message: message === '' ? 'the health check did not pass' : message }
 }

@@ -7,6 +7,7 @@ import type { EdgeState } from './edge/protocol.js'
 import { type EdgeSession, openSession } from './edge/session.js'
 import { attempt, statusOf } from './errors.js'
 import { snapshotOf, type World } from './facts.js'
+import { type LastExit, lastExit } from './instance/exit.js'
 import { labels, ours } from './names.js'
 
 /** Health is known to the edge only, and it sends no events: so besides the engine's events it is asked this often. */
@@ -41,8 +42,9 @@ export async function look(docker: Docker, target: Target, edge: EdgeLine): Prom
   const instances = containers.filter((container) => container.Config.Labels[labels.role] === 'instance')
   const container = containers.find((one) => one.Config.Labels[labels.role] === 'edge')
   if (container === undefined) return (await hasVolume(docker, target)) ? undefined : { instances }
+  const exits = await exitsOf(docker, instances)
   const state = await edge.state(container.Id)
-  return state === undefined ? undefined : { instances, edge: { container, state } }
+  return state === undefined ? undefined : { instances, exits, edge: { container, state } }
 }
 
 /** Keeps one session open to the edge, and opens another when the edge has become another. */
@@ -78,6 +80,13 @@ async function inspectAll(docker: Docker, target: Target): Promise<ContainerInsp
     const inspected = await Promise.all(listed.map(({ Id }) => inspect(docker, Id)))
     return inspected.filter((container) => container !== undefined)
   })
+}
+
+async function exitsOf(docker: Docker, instances: readonly ContainerInspectInfo[]): Promise<Map<string, LastExit>> {
+  const found = await attempt('asking for past events', 'none', () =>
+    Promise.all(instances.map(async (instance) => [instance.Id, await lastExit(docker, instance)] as const)),
+  )
+  return new Map(found.flatMap(([id, exit]) => (exit === undefined ? [] : [[id, exit] as const])))
 }
 
 /** `undefined` when it went away between the list and this look. */

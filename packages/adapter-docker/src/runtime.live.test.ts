@@ -25,7 +25,7 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
     one = await pushTestImage(docker, live?.registry ?? '', 'one')
     two = await pushTestImage(docker, live?.registry ?? '', 'two')
   }, 120_000)
-  afterAll(() => clean(docker, target.service))
+  afterAll(() => clean(docker, target.service), 60_000)
 
   const route = async (token: number, from: string[], to: string[]) => {
     const { revision } = await now(runtime, target)
@@ -70,13 +70,11 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
   it('moves the route there and back under load and loses no request', async () => {
     const [address = ''] = (await now(runtime, target)).route.addresses
     const traffic = load(`${address}/`)
-    await until(runtime, target, () => traffic.count() > 200)
+    await traffic.more(200)
     await route(5, ['a'], ['b'])
-    const moved = traffic.count()
-    await until(runtime, target, () => traffic.count() > moved + 200)
+    await traffic.more(200)
     await route(5, ['b'], ['a'])
-    const back = traffic.count()
-    await until(runtime, target, () => traffic.count() > back + 200)
+    await traffic.more(200)
     await traffic.stop()
     console.log(`${traffic.count()} requests, ${traffic.failures().length} failed, seen ${traffic.seen().join(' ')}`)
     expect(traffic.failures()).toEqual([])
@@ -137,7 +135,7 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
       target,
       ({ slots }) => (slots.find(({ id }) => id === 'bad')?.instances[0]?.restarts ?? 0) > 0,
     )
-    expect(seen.slots.find(({ id }) => id === 'bad')?.instances).toMatchObject([{ ready: false }])
+    expect(seen.slots.find(({ id }) => id === 'bad')?.instances).toMatchObject([{ ready: false, exitCode: 3 }])
     const evidence = await runtime.evidence(target, 'bad', context(7))
     expect(evidence.instances).toMatchObject([{ exitCode: 3 }])
     expect(evidence.instances[0]?.lastOutput).toContain('no database')

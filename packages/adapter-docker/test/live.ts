@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EnsureSlot, ImageAtUse, InstanceSpec, Runtime, Snapshot, Target } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import type Docker from 'dockerode'
@@ -114,8 +115,13 @@ export function ensure(revision: string, slot: string, image: ImageAtUse, more: 
 /** Removes everything of the target, whatever a test has left. */
 export async function clean(docker: Docker, service: string): Promise<void> {
   const filters = { label: [`kiwi.service=${service}`] }
-  const containers = await docker.listContainers({ all: true, filters })
-  await Promise.all(containers.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })))
+  for (;;) {
+    const containers = await docker.listContainers({ all: true, filters })
+    if (containers.length === 0) break
+    // One that the engine is removing already is refused, and gone at the next look.
+    await Promise.allSettled(containers.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })))
+    await sleep(100)
+  }
   const networks = await docker.listNetworks({ filters })
   await Promise.all(networks.map(({ Id }) => docker.getNetwork(Id).remove()))
   const { Volumes } = await docker.listVolumes({ filters })

@@ -1,4 +1,5 @@
 import { Agent, get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Load {
   /** Requests so far. */
@@ -6,6 +7,8 @@ export interface Load {
   /** Bodies answered, in order of the answers, without repetitions: which version was seen after which. */
   seen(): readonly string[]
   failures(): readonly string[]
+  /** Resolves when that many more have been answered. */
+  more(requests: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -30,6 +33,9 @@ export function load(url: string, workers = 6): Load {
     count: () => count,
     seen: () => seen,
     failures: () => failures,
+    async more(requests) {
+      for (const goal = count + requests; count < goal; ) await sleep(20)
+    },
     async stop() {
       running = false
       await working

@@ -12,7 +12,7 @@ export async function startInstance(docker: Docker, id: string): Promise<void> {
     await tolerate([304], () => container.start())
   } catch (thrown) {
     const { State } = await container.inspect()
-    if (State.Error === '') await attempt('starting an instance', 'unknown', () => Promise.reject(thrown))
+    if (!/OCI runtime/.test(State.Error)) await attempt('starting an instance', 'unknown', () => Promise.reject(thrown))
   }
 }
 

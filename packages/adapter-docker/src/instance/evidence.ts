@@ -5,6 +5,7 @@ import { attempt, statusOf } from '../errors.js'
 import { reasonOf } from '../facts.js'
 import { frameReader } from '../frames.js'
 import { labels, ours } from '../names.js'
+import { type LastExit, lastExit } from './exit.js'
 
 const lines = 50
 
@@ -22,16 +23,16 @@ async function ofInstance(docker: Docker, id: string): Promise<Evidence['instanc
   const container = docker.getContainer(id)
   try {
     const [instance, output] = await Promise.all([container.inspect(), lastOutput(container)])
-    return { id, ...endOf(instance), lastOutput: output }
+    const end = instance.State.Running ? await lastExit(docker, instance) : endOf(instance)
+    return { id, ...end, lastOutput: output }
   } catch (thrown) {
     if (statusOf(thrown) === 404) return undefined
     throw thrown
   }
 }
 
-function endOf(instance: ContainerInspectInfo): { readonly exitCode?: number; readonly reason?: string } {
-  const neverEnded = instance.State.Running && instance.RestartCount === 0
-  return neverEnded ? {} : { exitCode: instance.State.ExitCode, reason: reasonOf(instance) }
+function endOf(instance: ContainerInspectInfo): LastExit {
+  return { exitCode: instance.State.ExitCode, reason: reasonOf(instance) }
 }
 
 async function lastOutput(container: Docker.Container): Promise<string[]> {
