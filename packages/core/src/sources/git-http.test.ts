@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { testContext } from '../testing/context.js'
 import { gitSource } from './git.js'
@@ -8,6 +8,8 @@ import { gitHttpBackend, testGitServer } from './test-git-server.js'
 import { removeTestDirectories, testDirectory, testRepository } from './test-repository.js'
 
 afterAll(removeTestDirectories)
+// Each of these starts many processes; a busy machine takes its time.
+vi.setConfig({ testTimeout: 30_000 })
 
 const token = 'ghp_16C7e42F292c6912E7710c838347Ae178B4a'
 const basic = Buffer.from(`x-access-token:${token}`).toString('base64')

@@ -16,6 +16,8 @@ import { gitSource } from './git.js'
 import { removeTestDirectories, testDirectory, testRepository } from './test-repository.js'
 
 afterAll(removeTestDirectories)
+// Each of these starts many processes; a busy machine takes its time.
+vi.setConfig({ testTimeout: 30_000 })
 afterEach(() => vi.unstubAllEnvs())
 
 const context = testContext()
