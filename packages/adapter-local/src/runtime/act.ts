@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Action,
+  type Context,
+  type EnsureSlot,
+  isSecretReference,
+  type Json,
+  KiwiError,
+  type SecretReference,
+} from '@kiwi/core'
+import type { ActAnswer, ActRequest, Launch, OrderedAction } from '../supervisor/api.js'
+import { ask } from './connect.js'
+import { planLaunch } from './launch.js'
+import { fileName } from './place.js'
+import type { Setting } from './setting.js'
+
+/** Hands an action to the supervisor: the image is unpacked here, and secrets are resolved for the length of the call. */
+export async function act(setting: Setting, action: Action, context: Context): Promise<void> {
+  const send = (ordered: OrderedAction) => {
+    const body: ActRequest = { token: context.operation.fence.token, action: ordered }
+    const { directory, supervisorPath } = setting
+    return ask<ActAnswer>(directory, supervisorPath, { method: 'POST', path: '/act', body, signal: context.signal })
+  }
+  if (action.type !== 'ensure-slot') return void (await send(action))
+  await makingFiles(setting.directory, action.slot, async (made) => {
+    const plan = await planLaunch({ ...setting, made }, action, context.signal)
+    const { launchKept } = await withSecrets(action.spec.env, context, (env) => send(orderedSlot(action, plan, env)))
+    return launchKept
+  })
+}
+
+/** Gives `use` a directory of its own, which goes unless it says that it is needed, or nobody knows. */
+async function makingFiles(directory: string, slot: string, use: (made: string) => Promise<boolean>): Promise<void> {
+  await mkdir(join(directory, 'made'), { recursive: true })
+  const made = await mkdtemp(join(directory, 'made', `${fileName('slot', slot)}-`))
+  let needed = false
+  try {
+    needed = await use(made)
+  } catch (error) {
+    needed = KiwiError.is(error) && error.effect === 'unknown'
+    throw error
+  } finally {
+    if (!needed) await rm(made, { recursive: true, force: true })
+  }
+}
+
+function orderedSlot(action: EnsureSlot, plan: Launch, env: Readonly<Record<string, string>>): OrderedAction {
+  const { type, revision, slot, release, replicas, image, spec } = action
+  const { health, stopGraceMs } = spec
+  return {
+    ...{ type, revision, slot, release, replicas, health, stopGraceMs },
+    digest: image.digest,
+    fingerprint: fingerprintOf({ digest: image.digest, spec: JSON.parse(JSON.stringify(spec)) }),
+    launch: { ...plan, env: { ...plan.env, ...env } },
+  }
+}
+
+/** Calls `use` while all values are known; they live no longer than that on this side. */
+async function withSecrets<T>(
+  env: Readonly<Record<string, string | SecretReference>>,
+  context: Context,
+  use: (env: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  const values: Record<string, string> = {}
+  const entries = Object.entries(env)
+  const resolve = async (index: number): Promise<T> => {
+    const [name, value] = entries[index] ?? []
+    if (name === undefined || value === undefined) return use(values)
+    const keep = (plain: string) => {
+      values[name] = plain
+      return resolve(index + 1)
+    }
+    return isSecretReference(value) ? context.secret(value, keep) : keep(value)
+  }
+  return resolve(0)
+}
+
+/** The same for equal values, whatever the order of their keys. */
+function fingerprintOf(value: Json): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, item]) => [key, item === undefined ? null : sorted(item)] as const)
+  return Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)))
+}

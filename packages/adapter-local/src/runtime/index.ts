@@ -1,0 +1,114 @@
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type Context, type Evidence, ociLayout, type Probe, type Runtime, type Target } from '@kiwi/core'
+import { type LayerStore, layerStore } from '../layers/index.js'
+import type { ClaimRequest } from '../supervisor/api.js'
+import { loadState } from '../supervisor/state.js'
+import { act } from './act.js'
+import { ask, askIfThere } from './connect.js'
+import { type Ability, findIsolation, missingTools } from './isolation.js'
+import { observe } from './observe.js'
+import { environmentDirectory } from './place.js'
+import type { Isolation, Setting } from './setting.js'
+import { builtSupervisor } from './start.js'
+
+export interface LocalRuntimeOptions {
+  /** Holds everything this runtime keeps; on a local file system. */
+  readonly directory: string
+  /** Where images lie, as blobs by digest; share it with the builder and nothing is copied. Default `<directory>/images`. */
+  readonly images?: string | undefined
+  /** Unpacked layers. Default: a store in `<directory>/cache`. */
+  readonly layers?: LayerStore | undefined
+  /** Default: the best that this machine can do. */
+  readonly isolation?: Isolation | undefined
+  /** The built `supervisor/main.js`. Default: the one of this package. */
+  readonly supervisorPath?: string | undefined
+}
+
+/** Runs images on this machine: unpacked, each environment owned by a small process that outlives the one that called. */
+export interface LocalRuntime extends Runtime {
+  /** Stops everything of the environment with its grace, and forgets its slots; its port, fence and volumes stay. Resolves when no process is left. */
+  stop(target: EnvironmentName, signal?: AbortSignal): Promise<void>
+  /** All environments that were ever claimed here. */
+  list(): Promise<readonly EnvironmentName[]>
+}
+
+export type EnvironmentName = Pick<Target, 'service' | 'environment'>
+
+/**
+ * @example
+ * const runtime = localRuntime({ directory: '.kiwi/runtime' })
+ * const kiwi = await createKiwi({ runtimes: { local: runtime }, ... })
+ */
+export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
+  const directory = resolve(options.directory)
+  const supervisorPath = options.supervisorPath ?? builtSupervisor()
+  const images = ociLayout(options.images ?? join(directory, 'images'))
+  let ability: Promise<Ability> | undefined
+  const findAbility = () => {
+    ability ??= options.isolation ? asOrdered(options.isolation) : findIsolation(directory)
+    return ability
+  }
+  const place = (target: EnvironmentName) => environmentDirectory(directory, target)
+  const settingOf = async (target: Target): Promise<Setting> => {
+    const { isolation } = await findAbility()
+    const form = isolation === 'none' ? 'plain' : 'overlay'
+    const layers = options.layers ?? layerStore(join(directory, 'cache'), { form })
+    return { directory: place(target), supervisorPath, isolation, images, layers }
+  }
+  return {
+    contract: 'runtime/v1',
+    kind: 'local',
+    traits: { takes: ['layout'], rolling: 'composed' },
+    probe: async () => probe(await findAbility()),
+    async claim(target, { signal, operation }) {
+      const body: ClaimRequest = { token: operation.fence.token, publish: target.publish }
+      await ask(place(target), supervisorPath, { method: 'POST', path: '/claim', body, signal })
+    },
+    observe: (target, { signal }) => observe(place(target), supervisorPath, signal),
+    act: async (target, action, context) => act(await settingOf(target), action, context),
+    evidence: (target, slot, context) => evidence(place(target), slot, context),
+    sink: () => images.sink,
+    stop: (target, signal = new AbortController().signal) => stop(place(target), supervisorPath, signal),
+    list: () => list(directory),
+  }
+}
+
+async function asOrdered(isolation: Isolation): Promise<Ability> {
+  return { isolation, because: 'it was ordered' }
+}
+
+function probe({ isolation, because }: Ability): Probe {
+  const missing = missingTools()
+  const how = isolation === 'none' ? 'as plain processes' : 'in namespaces of their own'
+  return {
+    ok: true,
+    summary: `this machine runs images ${how} (${because})`,
+    details: { isolation, because, tools: missing.length === 0 ? 'all there' : `missing: ${missing.join(', ')}` },
+  }
+}
+
+async function evidence(directory: string, slot: string, { signal }: Context): Promise<Evidence> {
+  const path = `/evidence?slot=${encodeURIComponent(slot)}`
+  const answer = await askIfThere<Evidence>(directory, { method: 'GET', path, signal })
+  return answer?.body ?? { slot, instances: [] }
+}
+
+async function stop(directory: string, supervisorPath: string, signal: AbortSignal): Promise<void> {
+  const call = { method: 'POST', path: '/shutdown?forget=true', signal } as const
+  const stopped = await askIfThere(directory, call)
+  if (stopped === undefined && (await loadState(directory)).slots.length > 0) await ask(directory, supervisorPath, call)
+}
+
+async function list(directory: string): Promise<readonly EnvironmentName[]> {
+  const services = await names(join(directory, 'environments'))
+  const found = services.map(async (service) => {
+    const environments = await names(join(directory, 'environments', service))
+    return environments.map((environment) => ({ service, environment }))
+  })
+  return (await Promise.all(found)).flat()
+}
+
+function names(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => [])
+}

@@ -1,0 +1,32 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Instance } from '../instance.js'
+import { connectTo, join } from './connect.js'
+import type { Pick } from './pick.js'
+
+/** A server that joins each connection with the instance whose turn it is when it comes. */
+export function tcpFront(pick: Pick): Server {
+  return createServer({ allowHalfOpen: true, noDelay: true }, (client) => void forward(client, pick))
+}
+
+async function forward(client: Socket, pick: Pick): Promise<void> {
+  client.on('error', () => client.destroy())
+  const first = pick()
+  if (first === undefined || (await tryJoin(client, first))) return void client.destroy()
+  const second = pick(first)
+  if (second !== undefined) await tryJoin(client, second)
+  client.destroy()
+}
+
+/** false when the instance did not accept. */
+async function tryJoin(client: Socket, instance: Instance): Promise<boolean> {
+  instance.enter()
+  try {
+    const upstream = await connectTo(instance)
+    await join(client, upstream)
+    return true
+  } catch {
+    return false
+  } finally {
+    instance.leave()
+  }
+}

@@ -1,0 +1,178 @@
+import { Agent } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HealthCheck, InstanceState } from '@kiwi/core'
+import type { Launch } from './api.js'
+import { checkHealth } from './health.js'
+import { openLog } from './log-file.js'
+import { freePort } from './ports.js'
+import { type Exit, type RunningProcess, startProcess } from './process.js'
+
+const startingPollMs = 75
+const failuresUntilUnready = 3
+const firstBackoffMs = 200
+const maxBackoffMs = 5000
+/** An instance that ran this long is forgiven its earlier crashes: the next restart comes quickly again. */
+const forgivenAfterMs = 30_000
+const drainPollMs = 20
+
+export interface InstanceOptions {
+  readonly id: string
+  readonly launch: Launch
+  readonly health: HealthCheck
+  readonly stopGraceMs: number
+  readonly directory: string
+  readonly logFile: string
+  /** Called after everything that a snapshot shows. */
+  changed(): void
+  /** Called when a request or connection through it has ended. */
+  left(): void
+}
+
+/** One copy of the application: started at once, started again when it ends by itself, until it is stopped. */
+export class Instance {
+  readonly id: string
+  /** Connections for requests that may be sent again when a kept one turns out to be closed. */
+  agent = new Agent({ keepAlive: true })
+  readonly #options: InstanceOptions
+  readonly #stop = new AbortController()
+  readonly #over: Promise<void>
+  #state: Omit<InstanceState, 'id'> = { phase: 'creating', ready: false, restarts: 0 }
+  #process: RunningProcess | undefined
+  #open = 0
+  #port = 0
+  #host = '127.0.0.1'
+
+  constructor(options: InstanceOptions) {
+    this.id = options.id
+    this.#options = options
+    this.#over = this.#live()
+  }
+
+  get state(): InstanceState {
+    return { id: this.id, ...this.#state }
+  }
+
+  /** Requests and connections that go through it now. */
+  get open(): number {
+    return this.#open
+  }
+
+  enter(): void {
+    this.#open += 1
+  }
+
+  leave(): void {
+    this.#open -= 1
+    this.#options.left()
+  }
+
+  get ready(): boolean {
+    return this.#state.ready
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: this.#host, port: this.#port }
+  }
+
+  /** Leaves the rotation, lets open requests end, then stops the command; both have the grace. Resolves when all is gone. */
+  async stop(): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      this.#set({ phase: 'stopping', ready: false })
+      this.#stop.abort()
+      await this.#drained()
+      await this.#end()
+    }
+    await this.#over
+  }
+
+  /** Ends everything at once, without grace. */
+  async kill(): Promise<void> {
+    this.#stop.abort()
+    await this.#process?.kill()
+    await this.#over
+  }
+
+  async #live(): Promise<void> {
+    using log = openLog(this.#options.logFile)
+    let backoffMs = firstBackoffMs
+    while (!this.#stop.signal.aborted) {
+      const started = performance.now()
+      const exit = await this.#runOnce((bytes) => log.write(bytes))
+      if (this.#stop.signal.aborted) break
+      if (performance.now() - started > forgivenAfterMs) backoffMs = firstBackoffMs
+      this.#set({ phase: 'exited', ready: false, restarts: this.#state.restarts + 1, ...described(exit) })
+      await sleep(backoffMs, undefined, { signal: this.#stop.signal }).catch(() => {})
+      backoffMs = Math.min(backoffMs * 2, maxBackoffMs)
+    }
+    this.#set({ phase: 'exited', ready: false })
+  }
+
+  async #runOnce(output: (bytes: Uint8Array) => void): Promise<Exit> {
+    const { launch, directory, health } = this.#options
+    const over = new AbortController()
+    try {
+      this.#port = await freePort()
+      this.#process = await startProcess({ launch, directory, port: this.#port, output })
+      if (this.#stop.signal.aborted) await this.#process.kill()
+      else this.#set({ phase: 'running' })
+      void this.#watch(health, over.signal)
+      return await this.#process.ended
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) }
+    } finally {
+      over.abort()
+      this.#process = undefined
+      this.agent.destroy()
+      this.agent = new Agent({ keepAlive: true })
+    }
+  }
+
+  /** Looks often until the application is up, then as often as asked; a single slow answer does not take it out. */
+  async #watch(check: HealthCheck, over: AbortSignal): Promise<void> {
+    let failures = 0
+    while (!over.aborted) {
+      const finding = await checkHealth(check, this.#port)
+      if (over.aborted || this.#stop.signal.aborted) return
+      failures = finding.healthy ? 0 : failures + 1
+      if (finding.healthy) {
+        this.#host = finding.host
+        if (!this.ready) this.#set({ ready: true, message: undefined })
+      } else if (!this.ready || failures >= failuresUntilUnready) {
+        this.#set({ ready: false, message: finding.problem })
+      }
+      const pauseMs = this.ready ? check.intervalMs : Math.min(startingPollMs, check.intervalMs)
+      await sleep(pauseMs, undefined, { signal: over }).catch(() => {})
+    }
+  }
+
+  async #drained(): Promise<void> {
+    const deadline = performance.now() + this.#options.stopGraceMs
+    while (this.#open > 0 && performance.now() < deadline) await sleep(drainPollMs)
+  }
+
+  async #end(): Promise<void> {
+    const process = this.#process
+    if (process === undefined) return
+    await process.signal(this.#options.launch.stopSignal as NodeJS.Signals) // checked where the image was read
+    const timer = setTimeout(() => void process.kill(), this.#options.stopGraceMs)
+    await process.ended
+    clearTimeout(timer)
+  }
+
+  #set(part: Partial<Omit<InstanceState, 'id'>>): void {
+    const next = { ...this.#state, ...part }
+    const changed = JSON.stringify(next) !== JSON.stringify(this.#state)
+    this.#state = next
+    if (changed) this.#options.changed()
+  }
+}
+
+function described(exit: Exit): Partial<InstanceState> {
+  if (exit.error !== undefined) return { reason: 'start-failed', message: exit.error }
+  const { code, signal } = exit
+  return {
+    ...(code === undefined ? {} : { exitCode: code }),
+    reason: signal ?? 'exited',
+    message: signal === undefined ? `ended by itself with code ${code}` : `was ended by ${signal}`,
+  }
+}

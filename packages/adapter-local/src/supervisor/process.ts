@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { findTool } from '../tools/find.js'
+import type { Launch } from './api.js'
+import { namespacedCommand } from './namespaces.js'
+
+/** One run of an instance's command. */
+export interface RunningProcess {
+  /** Resolves, never rejects, when the command and all it has started are gone (a plain process: its group was told to go). */
+  readonly ended: Promise<Exit>
+  /** Sends the signal to the command itself. */
+  signal(name: NodeJS.Signals): Promise<void>
+  /** Kills the command and all it has started. */
+  kill(): Promise<void>
+}
+
+export interface Exit {
+  readonly code?: number | undefined
+  readonly signal?: string | undefined
+  /** Why it could not even be started. */
+  readonly error?: string | undefined
+}
+
+export interface StartOptions {
+  readonly launch: Launch
+  /** Holds what the instance writes, where its root is mounted. */
+  readonly directory: string
+  readonly port: number
+  output(bytes: Uint8Array): void
+}
+
+/** Starts the command; what it starts dies with this process, too. */
+export async function startProcess(options: StartOptions): Promise<RunningProcess> {
+  const { launch } = options
+  const env = { ...launch.env, PORT: String(options.port) }
+  if (launch.root.form === 'directory') return startPlain(launch, launch.root.path, env, options)
+  const { directory } = options
+  const { layers } = launch.root
+  const command = await namespacedCommand(launch, [...layers, launch.root.stubs], directory, env)
+  return follow(start(command.argv, { env: command.env, cwd: directory }, options), inNamespaces)
+}
+
+function startPlain(
+  launch: Launch,
+  root: string,
+  env: Readonly<Record<string, string>>,
+  options: StartOptions,
+): RunningProcess {
+  const { PATH = '', HOME = '/', TMPDIR } = process.env
+  const inherited = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) }
+  const setpriv = findTool('setpriv')
+  const argv = setpriv === undefined ? launch.argv : [setpriv, '--pdeathsig', 'KILL', '--', ...launch.argv]
+  const cwd = join(root, launch.workingDirectory)
+  return follow(start(argv, { env: { ...inherited, ...env }, cwd }, options), inGroup)
+}
+
+function start(
+  argv: readonly string[],
+  where: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
+  options: StartOptions,
+): ChildProcess {
+  const [command = '', ...rest] = argv
+  const child = spawn(command, rest, { ...where, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout?.on('data', options.output)
+  child.stderr?.on('data', options.output)
+  return child
+}
+
+/** Where signals of an instance go; both ids are as this process sees them. */
+interface Addresses {
+  command(pid: number): Promise<number | undefined>
+  /** A negative number is a process group. */
+  everything(pid: number): Promise<number | undefined>
+}
+
+const inGroup: Addresses = {
+  command: async (pid) => pid,
+  everything: async (pid) => -pid,
+}
+
+/** The child waits for the first process of a pid namespace, and that one for the command. When the first one ends, all of it does. */
+const inNamespaces: Addresses = {
+  async command(pid) {
+    const first = await firstChild(pid)
+    return first === undefined ? undefined : firstChild(first)
+  },
+  everything: async (pid) => (await firstChild(pid)) ?? pid,
+}
+
+function follow(child: ChildProcess, addresses: Addresses): RunningProcess {
+  const { promise: ended, resolve } = Promise.withResolvers<Exit>()
+  let over = false
+  const end = (exit: Exit) => {
+    over = true
+    resolve(exit)
+  }
+  child.on('error', (error) => end({ error: error.message }))
+  child.on('close', (code, signal) => end(toExit(code, signal)))
+  child.on('exit', () => {
+    // A plain command's helpers may live on, and hold the output open.
+    if (addresses === inGroup && child.pid !== undefined) send(-child.pid, 'SIGKILL')
+  })
+  const sendTo = async (to: Addresses['command'], name: NodeJS.Signals) => {
+    if (over || child.pid === undefined) return
+    const pid = await to(child.pid)
+    if (pid !== undefined && !over) send(pid, name)
+  }
+  return {
+    ended,
+    signal: (name) => sendTo(addresses.command, name),
+    kill: () => sendTo(addresses.everything, 'SIGKILL'),
+  }
+}
+
+/** A shell in between turns a signal into 128 plus its number (POSIX, 2.8.2). */
+function toExit(code: number | null, signal: string | null): Exit {
+  if (signal !== null) return { signal }
+  if (code === null) return {}
+  const name = code > 128 ? signalNames.get(code - 128) : undefined
+  return name === undefined ? { code } : { code, signal: name }
+}
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+async function firstChild(pid: number): Promise<number | undefined> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  const first = Number.parseInt(children, 10)
+  return Number.isNaN(first) ? undefined : first
+}
+
+function send(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It is gone already: that is what was wanted.
+  }
+}
