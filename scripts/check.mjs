@@ -15,6 +15,7 @@ const sources = [
     work: () => output('tsc', ['-p', directory]),
   })),
 ]
+const examples = { name: 'types of examples', work: () => output('tsc', ['-p', 'examples']) } // as a user sees what is built
 const built = packages.flatMap((one) => [
   { name: `publint ${one.name}`, work: () => publint(one) },
   { name: `attw ${one.name}`, work: () => attw(one) },
@@ -23,5 +24,5 @@ const built = packages.flatMap((one) => [
 
 const sourcesAreGood = await runParts(sources)
 const isBuilt = await runParts([{ name: 'build', work: () => output('node', ['scripts/build.mjs']) }])
-const builtIsGood = isBuilt && (await runParts(built))
+const builtIsGood = isBuilt && (await runParts([examples, ...built]))
 process.exitCode = sourcesAreGood && builtIsGood ? 0 : 1
