@@ -24,7 +24,19 @@ async function run() {
   const exported = await import(`./${name}.mjs`)
   /** @type {import('./harness.mjs').Bench} */
   const bench = exported.bench ?? exported
-  await using context = await bench.setup?.()
+  const context = await bench.setup?.()
+  try {
+    await compare(bench, context)
+  } finally {
+    await context?.[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * @param {import('./harness.mjs').Bench} bench
+ * @param {AsyncDisposable | undefined} context
+ */
+async function compare(bench, context) {
   const all = typeof bench.cases === 'function' ? await bench.cases(context) : bench.cases
   const cases = all.filter((one) => one.name.includes(values.case ?? ''))
   const rounds = Number(values.rounds ?? bench.rounds ?? 10)

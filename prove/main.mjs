@@ -37,9 +37,21 @@ async function main() {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM']))
     process.once(signal, () => stop.abort(new Error(signal)))
   const scenarios = await campaign.plan(seed)
-  await using _prepared = await campaign.setup?.()
-  if (values.scenario !== undefined) return runSingle(campaign, scenarios, Number(values.scenario), stop.signal)
+  const prepared = await campaign.setup?.()
+  try {
+    if (values.scenario !== undefined) return await runSingle(campaign, scenarios, Number(values.scenario), stop.signal)
+    return await runPlan(campaign, scenarios, stop.signal)
+  } finally {
+    await prepared?.[Symbol.asyncDispose]()
+  }
+}
 
+/**
+ * @param {import('./harness.mjs').Campaign} campaign
+ * @param {unknown[]} scenarios
+ * @param {AbortSignal} signal
+ */
+async function runPlan(campaign, scenarios, signal) {
   const stateFile = `${here}/results/.state/${name}-${seed}.json`
   if (values.fresh) rmSync(stateFile, { force: true })
   const progress = readProgress(stateFile, scenarios)
@@ -47,7 +59,7 @@ async function main() {
     writeJson(stateFile, state)
     show(state, scenarios.length)
   }
-  await runCampaign(campaign, { scenarios, progress, minutes, signal: stop.signal, save })
+  await runCampaign(campaign, { scenarios, progress, minutes, signal, save })
   for (const { index, message } of progress.failures) console.log(`scenario ${index} failed: ${message}`)
   const report = {
     prove: name,
