@@ -106,7 +106,7 @@ async function stopAndLookForLeftovers(name) {
   await kiwi.close()
   expect(processesOf(home).join('\n'), '', 'no process is left')
   expect(readFileSync('/proc/self/mounts', 'utf8').includes(home), false, 'no mount is left')
-  expect(globSync('state/sources/**/checkout*', { cwd: home }).join(), '', 'no checkout is left')
+  expect(globSync('state/sources/work/*', { cwd: home }).join(), '', 'no checkout is left')
   const work = join(home, 'state', 'builder', 'work')
   expect(existsSync(work) ? readdirSync(work).join() : '', '', 'no scratch folder of a build is left')
 }

@@ -14,13 +14,19 @@ export interface ContextOptions {
   readonly secret: Context['secret']
 }
 
+/** A stage's context, to be ended with the stage: then output without a line end goes out, too. */
+export interface StageContext extends Context {
+  endOutput(): void
+}
+
 /** What the adapters of one stage get: facts become events, output becomes log lines. */
-export function stageContext(stage: Stage, { lease, signal, events, redactor, secret }: ContextOptions): Context {
+export function stageContext(stage: Stage, { lease, signal, events, redactor, secret }: ContextOptions): StageContext {
   const lines = logLines(redactor, (line) => events.emit({ type: 'log', ...line }, stage))
   return {
     signal,
     operation: { id: `${lease.runId}/${stage}`, fence: { scope: lease.scope, token: lease.token } },
     secret,
+    endOutput: lines.end,
     report: (fact) => report(fact, stage, events),
     async output(bytes, at) {
       lines.add(bytes, at)

@@ -1,4 +1,4 @@
-import type { Redactor } from '../secrets/redactor.js'
+import type { Redactor, RedactorStream } from '../secrets/redactor.js'
 
 export interface LogLine {
   readonly stream: 'out' | 'err'
@@ -7,34 +7,57 @@ export interface LogLine {
   readonly truncated?: boolean | undefined
 }
 
+export interface LogLines {
+  add(bytes: Uint8Array, at: { readonly step?: string | undefined; readonly stream: 'out' | 'err' }): void
+  /** Gives out what is left without a line end. */
+  end(): void
+}
+
 /** A longer line is cut, and says so. */
 const longestLine = 16 * 1024
 
-/**
- * Cuts raw output into whole lines per step and stream. A line goes out whole, so a secret inside one is seen whole; what a step leaves
- * without a line end goes out with the next thing that step or another says.
- */
-export function logLines(redactor: Redactor, emit: (line: LogLine) => void) {
-  const open = new Map<string, { readonly decoder: InstanceType<typeof TextDecoder>; readonly rest: string }>()
+interface Open {
+  readonly redacted: RedactorStream
+  readonly step: string | undefined
+  readonly stream: 'out' | 'err'
+  rest: string
+}
+
+/** Cuts raw output into lines, per step and stream, after the secrets are out of it: one may be split over chunks, or lines. */
+export function logLines(redactor: Redactor, emit: (line: LogLine) => void): LogLines {
+  const open = new Map<string, Open>()
+  const take = (from: Open, text: string): void => {
+    const lines = (from.rest + text).split(/\r\n|\n|\r(?!$)/) // a \r at the end may be half of a \r\n
+    from.rest = lines.pop() ?? ''
+    for (const line of lines) emit(toLine(line, from))
+    if (from.rest.length <= longestLine) return
+    emit(toLine(from.rest, from))
+    from.rest = ''
+  }
   return {
-    add(bytes: Uint8Array, { step, stream }: { readonly step?: string; readonly stream: 'out' | 'err' }): void {
+    add(bytes, { step, stream }) {
       const key = `${stream} ${step ?? ''}`
-      const state = open.get(key) ?? { decoder: new TextDecoder(), rest: '' }
-      const lines = (state.rest + state.decoder.decode(bytes, { stream: true })).split(/\r\n|\n|\r/)
-      const rest = lines.pop() ?? ''
-      const whole = rest.length > longestLine ? [...lines, rest] : lines
-      open.set(key, { decoder: state.decoder, rest: rest.length > longestLine ? '' : rest })
-      for (const line of whole) emit(cut(redactor.text(line), step, stream))
+      const from = open.get(key) ?? { redacted: redactor.lines(), step, stream, rest: '' }
+      open.set(key, from)
+      take(from, from.redacted.push(bytes))
+    },
+    end() {
+      for (const from of open.values()) {
+        take(from, from.redacted.end())
+        const rest = from.rest.replace(/\r$/, '')
+        if (rest !== '') emit(toLine(rest, from))
+      }
+      open.clear()
     },
   }
 }
 
-function cut(text: string, step: string | undefined, stream: 'out' | 'err'): LogLine {
-  const truncated = text.length > longestLine
+function toLine(line: string, { step, stream }: Open): LogLine {
+  const truncated = line.length > longestLine
   return {
     stream,
     ...(step !== undefined && { step }),
-    text: truncated ? text.slice(0, longestLine) : text,
+    text: truncated ? line.slice(0, longestLine) : line,
     ...(truncated && { truncated }),
   }
 }

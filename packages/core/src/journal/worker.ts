@@ -22,6 +22,18 @@ export function isGone(owner: Worker, self: Worker): boolean {
   return owner.startedAt === '' ? !answersSignals(owner.pid) : processStart(owner.pid) !== owner.startedAt
 }
 
+/** How this process signs a folder that is only its own: `isLeftBehind` tells from the name whether it may be removed. */
+export function folderPrefix(): string {
+  return `${process.pid}-${processStart(process.pid) ?? ''}-`
+}
+
+/** Whether the process that made a folder of this name is known to be gone. */
+export function isLeftBehind(name: string): boolean {
+  const [, pid, startedAt] = /^(\d+)-(\d*)-/.exec(name) ?? []
+  if (pid === undefined || startedAt === undefined) return false
+  return startedAt === '' ? !answersSignals(Number(pid)) : processStart(Number(pid)) !== startedAt
+}
+
 /** The kernel's start time of a process (field 22 of /proc/PID/stat); `undefined` when it is gone, a zombie, or there is no /proc. */
 function processStart(pid: number): string | undefined {
   const stat = readOptional(`/proc/${pid}/stat`)

@@ -1,6 +1,5 @@
 import type { Builder } from '../contracts/v1/builder.js'
 import type { Clock } from '../contracts/v1/clock.js'
-import type { Context } from '../contracts/v1/context.js'
 import type { Registry } from '../contracts/v1/registry.js'
 import type { Runtime } from '../contracts/v1/runtime.js'
 import type { Revision, Source } from '../contracts/v1/source.js'
@@ -9,6 +8,7 @@ import type { Tree } from '../contracts/v1/tree.js'
 import type { Stage } from '../events/event.js'
 import type { EventWriter } from '../events/writer.js'
 import type { OciLayout } from '../image/layout.js'
+import type { StageContext } from '../journal/context.js'
 import type { Command, RunRequest } from '../model/run.js'
 import type { GitSourceDefinition } from '../model/service.js'
 
@@ -34,7 +34,7 @@ export interface PipelineRun<Request extends RunRequest = RunRequest> {
   /** The steps so far, by stage; kept up to date by `step`. */
   readonly journal: Map<Stage, StepRecord>
   /** A context for the adapters' calls of a stage. It fires when the lease is lost; before `deploy` also on cancel. */
-  context(stage: Stage): Context
+  context(stage: Stage): StageContext
   /** Commands given so far, oldest first. */
   commands(): Promise<readonly Command[]>
   /** The files of the revision: opened once, deleted when the run ends. */

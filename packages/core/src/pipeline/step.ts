@@ -38,11 +38,13 @@ export async function step<Intent, Result>(
     const wanted = fromJournal<Intent>(intent)
     const found = earlier && (await work.find?.(context, wanted))
     const result = found ?? (await work.do(context, wanted, since))
+    context.endOutput()
     run.killPoint(`${stage}: effect done`)
     await finish(run, stage, { since, intent }, result, work)
     run.killPoint(`${stage}: outcome committed`)
     return result
   } catch (thrown) {
+    context.endOutput()
     const error = KiwiError.from(context.signal.aborted ? context.signal.reason : thrown, stage)
     run.events.emit({ type: 'stage-ended', stage, durationMs: sinceStart(run, stage), error: error.toRecord() }, stage)
     throw error

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context, SecretReference } from '../contracts/v1/context.js'
+import { folderPrefix, isLeftBehind } from '../journal/worker.js'
 import { createRedactor } from '../secrets/redactor.js'
 import { cancelled } from './cancelled.js'
 import { gitError } from './git-error.js'
@@ -62,9 +63,16 @@ export async function removeDirectory(directory: string): Promise<void> {
 async function makeScratch({ address, directory }: GitAccess): Promise<string> {
   const parent = join(directory, 'work')
   await mkdir(parent, { recursive: true, mode: 0o700 })
-  const scratch = await mkdtemp(join(parent, 'git-'))
+  await removeLeftBehind(parent)
+  const scratch = await mkdtemp(join(parent, folderPrefix()))
   await writeFile(join(scratch, 'configuration'), configurationFor(address))
   return scratch
+}
+
+/** What killed processes left; one that is alive keeps its own. */
+async function removeLeftBehind(parent: string): Promise<void> {
+  const left = (await readdir(parent)).filter(isLeftBehind)
+  await Promise.all(left.map((name) => removeDirectory(join(parent, name))))
 }
 
 /** In a file rather than in the environment: the far side of a local repository reads this file too, the environment it does not. */
