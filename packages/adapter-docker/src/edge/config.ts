@@ -6,10 +6,10 @@ import { commandPort, edgePort, lanes, laneWidth } from './places.js'
  * idle connections: so there are classes, and a slot gets the first one that is patient enough for it.
  */
 const checkKinds = {
-  quick: { type: 'http', intervalMs: 1_000, downIntervalMs: 250, timeoutMs: 2_000 },
+  quick: { type: 'http', intervalMs: 2_000, downIntervalMs: 250, timeoutMs: 2_000 },
   normal: { type: 'http', intervalMs: 5_000, downIntervalMs: 1_000, timeoutMs: 10_000 },
   slow: { type: 'http', intervalMs: 10_000, downIntervalMs: 5_000, timeoutMs: 60_000 },
-  tcp: { type: 'tcp', intervalMs: 1_000, downIntervalMs: 250, timeoutMs: 2_000 },
+  tcp: { type: 'tcp', intervalMs: 2_000, downIntervalMs: 250, timeoutMs: 2_000 },
 } as const
 
 export type CheckKind = keyof typeof checkKinds

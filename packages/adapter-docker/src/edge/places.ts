@@ -1,8 +1,11 @@
 import { KiwiError } from '@kiwi/core'
 
-/** Slots that can exist at the same time, and instances that each can have. */
+/**
+ * Slots that can exist at the same time, and instances that each can have. The edge has a server for every one of them, and
+ * HAProxy spends time on those that are switched off too.
+ */
 export const lanes = 4
-export const laneWidth = 32
+export const laneWidth = 16
 
 /** Inside the edge's container: where the service's requests arrive, and where the commands do, from inside only. */
 export const edgePort = 8080
@@ -13,7 +16,7 @@ export const stateDirectory = '/kiwi'
 
 /**
  * Every instance has an address of its own that stays with it across restarts, so the edge can never reach a neighbour that
- * was given the address meanwhile. Host numbers in the target's network: 2 the edge, 32 × lane + 0…31 the instances.
+ * was given the address meanwhile. Host numbers in the target's network: 2 the edge, 16 × lane + 0…15 the instances.
  */
 export interface Addressing {
   readonly edge: string
