@@ -4,7 +4,9 @@ import type { LayerEntry, LayerIndex } from './layer-index.js'
 
 const version = 1
 const types = ['file', 'directory', 'symlink', 'hardlink', 'other'] as const
-type Row = [string, number, number, number, number, number, string | 0, string | 0, 0 | 1]
+type Attributes = Readonly<Record<string, string>>
+type PlainRow = readonly [string, number, number, number, number, number, string | 0, string | 0, 0 | 1]
+type Row = PlainRow | readonly [...PlainRow, Attributes]
 
 interface IndexFile {
   readonly version: number
@@ -35,11 +37,12 @@ export async function writeIndexFile(file: string, index: LayerIndex): Promise<v
   await writeAtomically(file, JSON.stringify(value))
 }
 
-function rowOf({ path, type, mode, uid, gid, size, link, sha256, implicit }: LayerEntry): Row {
-  return [path, types.indexOf(type), mode, uid, gid, size, link ?? 0, sha256 ?? 0, implicit ? 1 : 0]
+function rowOf({ path, type, mode, uid, gid, size, link, sha256, implicit, attributes }: LayerEntry): Row {
+  const common = [path, types.indexOf(type), mode, uid, gid, size, link ?? 0, sha256 ?? 0, implicit ? 1 : 0] as const
+  return attributes === undefined ? common : [...common, attributes]
 }
 
-function entryOf([path, type, mode, uid, gid, size, link, sha256, implicit]: Row): LayerEntry {
+function entryOf([path, type, mode, uid, gid, size, link, sha256, implicit, attributes]: Row): LayerEntry {
   return {
     path,
     type: types[type] ?? 'other',
@@ -50,5 +53,6 @@ function entryOf([path, type, mode, uid, gid, size, link, sha256, implicit]: Row
     ...(link !== 0 && { link }),
     ...(sha256 !== 0 && { sha256 }),
     ...(implicit === 1 && { implicit: true }),
+    ...(attributes && { attributes }),
   }
 }

@@ -1,3 +1,4 @@
+export { isMissing, writeAtomically } from './atomic.js'
 export {
   type Healthcheck,
   type HistoryEntry,
@@ -10,4 +11,7 @@ export type { LayerEntry, LayerIndex } from './layer-index.js'
 export { materialise } from './materialise.js'
 export { makeScratch, removeLeftovers, type Scratch } from './scratch.js'
 export { type Layer, type LayerStore, layerStore } from './store.js'
-export { mergedView, type View, type ViewEntry } from './view.js'
+export type { TarHeader } from './tar/header.js'
+export { readUpper, type UpperDiff } from './upper.js'
+export { mergedView, resolvePath, type View, type ViewEntry } from './view.js'
+export { type LayerPart, type WrittenLayer, writeLayer } from './write.js'

@@ -16,6 +16,8 @@ export interface LayerEntry {
   readonly link?: string | undefined
   /** Of the content of a file, in hex; not known for every layer. */
   readonly sha256?: string | undefined
+  /** Extended attributes that an image keeps, in base64. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined
   /** A directory that the archive does not list but has files in: what lies below says how it looks. */
   readonly implicit?: true | undefined
 }
@@ -75,6 +77,11 @@ export function parentOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('/'), 0))
 }
 
+/** Rights of programs and users' own; never overlayfs' marks or the labels of a machine. */
+export function isKeptAttribute(name: string): boolean {
+  return name === 'security.capability' || name.startsWith('user.')
+}
+
 /** All directories above the path, the root first. */
 export function ancestorsOf(path: string): string[] {
   const names = path.split('/').slice(0, -1)
@@ -100,19 +107,25 @@ function readMarker(path: string): { opaque?: string; removed?: string } | undef
 
 function entryOf(path: string, header: TarHeader, sha256: string | undefined): LayerEntry {
   const { mode, uid, gid, size } = header
-  const type = header.type.includes('device') || header.type === 'fifo' ? 'other' : header.type
-  const link = type === 'hardlink' ? cleanPath(header.link ?? '') : header.link
-  // The pattern above leaves only these five.
+  const link = header.type === 'hardlink' ? cleanPath(header.link ?? '') : header.link
+  const attributes = Object.entries(header.attributes ?? {}).filter(([name]) => isKeptAttribute(name))
   return {
     path,
-    type: type as LayerEntry['type'],
+    type: typeOf(header),
     mode,
     uid,
     gid,
     size,
     ...(link !== undefined && { link }),
-    ...(sha256 && { sha256 }),
+    ...(sha256 !== undefined && { sha256 }),
+    ...(attributes.length > 0 && {
+      attributes: Object.fromEntries(attributes.map(([name, value]) => [name, value.toString('base64')])),
+    }),
   }
+}
+
+function typeOf({ type }: TarHeader): LayerEntry['type'] {
+  return type === 'character-device' || type === 'block-device' || type === 'fifo' ? 'other' : type
 }
 
 function addParents(entries: Map<string, LayerEntry>, paths: readonly string[]): void {

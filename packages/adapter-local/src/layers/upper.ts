@@ -2,7 +2,7 @@ import { lutimes, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KiwiError } from '@kiwi/core'
 import { startTool } from '../tools/start.js'
-import { isMarker, parentOf } from './layer-index.js'
+import { isKeptAttribute, isMarker, parentOf } from './layer-index.js'
 import type { TarHeader } from './tar/header.js'
 import { readTar, type TarEntry } from './tar/read.js'
 import type { View } from './view.js'
@@ -104,7 +104,7 @@ function* whiteoutsIn(state: DiffState, path: string, found: TarHeader): Generat
 function recorded(state: DiffState, path: string, found: TarHeader): TarHeader {
   const late = found.mtimeSeconds > state.latestSeconds
   if (late && found.type !== 'hardlink') state.late.push(path)
-  const attributes = Object.entries(found.attributes ?? {}).filter(([name]) => isKept(name))
+  const attributes = Object.entries(found.attributes ?? {}).filter(([name]) => isKeptAttribute(name))
   return {
     ...found,
     name: path,
@@ -112,11 +112,6 @@ function recorded(state: DiffState, path: string, found: TarHeader): TarHeader {
     attributes: attributes.length > 0 ? Object.fromEntries(attributes) : undefined,
     ...(found.type === 'hardlink' && { link: found.link?.replace(/^\.\//, '') }),
   }
-}
-
-/** Rights of programs and users' own; never overlayfs' marks or the labels of this machine. */
-function isKept(attribute: string): boolean {
-  return attribute === 'security.capability' || attribute.startsWith('user.')
 }
 
 function isWhiteout({ type, device }: TarHeader): boolean {

@@ -53,31 +53,44 @@ export function mergedView(layers: readonly LayerIndex[]): View {
     return [...names].sort()
   }
 
-  const resolve = (path: string, { keepLast = false } = {}): string => {
-    let links = 0
-    const waiting = path.split('/')
-    const real: string[] = []
-    for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
-      if (part === '' || part === '.') continue
-      if (part === '..') real.pop()
-      else real.push(part)
-      const entry = lookup(real.join('/'))?.entry
-      const last = waiting.every((other) => other === '')
-      if (part === '..' || entry?.type !== 'symlink' || (last && keepLast)) continue
-      links += 1
-      if (links > mostLinks) throw tooManyLinks(path)
-      real.pop()
-      if (entry.link?.startsWith('/')) real.length = 0
-      waiting.unshift(...(entry.link ?? '').split('/'))
-    }
-    return real.join('/')
+  const linkAt = (path: string) => {
+    const entry = lookup(path)?.entry
+    return entry?.type === 'symlink' ? entry.link : undefined
   }
+  const resolve = (path: string, options?: { readonly keepLast?: boolean }) => resolvePath(path, linkAt, options)
 
   const text = (path: string) => {
     const found = lookup(resolve(path))
     return found && layers[found.layer]?.texts.get(found.entry.path)
   }
   return { layers, lookup, children, resolve, text }
+}
+
+/** Follows symlinks part by part; `..` and absolute targets stay inside the root. */
+export function resolvePath(
+  path: string,
+  linkAt: (path: string) => string | undefined,
+  { keepLast = false }: { readonly keepLast?: boolean } = {},
+): string {
+  let links = 0
+  const waiting = path.split('/')
+  const real: string[] = []
+  for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+    if (part === '' || part === '.') continue
+    if (part === '..') {
+      real.pop()
+      continue
+    }
+    real.push(part)
+    const link = linkAt(real.join('/'))
+    if (link === undefined || (keepLast && waiting.every((other) => other === ''))) continue
+    links += 1
+    if (links > mostLinks) throw tooManyLinks(path)
+    real.pop()
+    if (link.startsWith('/')) real.length = 0
+    waiting.unshift(...link.split('/'))
+  }
+  return real.join('/')
 }
 
 function tooManyLinks(path: string): KiwiError {

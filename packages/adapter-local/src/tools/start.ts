@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { KiwiError } from '@kiwi/core'
 import type { Tool } from './catalogue.js'
@@ -36,9 +35,15 @@ export function startTool(
 }
 
 /** Writes with back-pressure; stops early, without an error, when the reader has gone. */
-export async function writeTo(stream: Writable, bytes: Uint8Array): Promise<void> {
-  if (stream.destroyed || stream.writableEnded || stream.write(bytes)) return
-  await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+export function writeTo(stream: Writable, bytes: Uint8Array): Promise<void> {
+  if (stream.destroyed || stream.writableEnded || stream.write(bytes)) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done)
+      resolve()
+    }
+    stream.on('drain', done).on('close', done)
+  })
 }
 
 async function ended(child: ChildProcess, tool: Tool, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,59 @@
+import type { HistoryEntry, ImageConfig, Layer, RunConfig } from '../layers/index.js'
+
+/** A stage while it is being built: changed instruction by instruction. */
+export interface Draft {
+  layers: Layer[]
+  config: RunConfig
+  history: HistoryEntry[]
+  /** Declared so far, with their values. */
+  args: Map<string, string>
+  /** Whether this stage, not its base, said CMD: ENTRYPOINT forgets only an inherited one. */
+  commandIsOwn: boolean
+}
+
+export function emptyDraft(): Draft {
+  return { layers: [], config: {}, history: [], args: new Map(), commandIsOwn: false }
+}
+
+/** Goes on from a base image: its triggers have been taken by then. */
+export function draftFrom(config: ImageConfig, layers: readonly Layer[]): Draft {
+  const { OnBuild: _, ...rest } = config.config ?? {}
+  return { ...emptyDraft(), layers: [...layers], config: rest, history: [...(config.history ?? [])] }
+}
+
+/** Goes on from an earlier stage. Its ARGs hold on, as builders have it. */
+export function draftAfter(stage: Draft): Draft {
+  const { OnBuild: _, ...config } = stage.config
+  return {
+    layers: [...stage.layers],
+    config,
+    history: [...stage.history],
+    args: new Map(stage.args),
+    commandIsOwn: false,
+  }
+}
+
+/** The image's environment as a table; of two of the same name the later holds. */
+export function envOf(config: RunConfig): Map<string, string> {
+  const pairs = (config.Env ?? []).map((pair): [string, string] => {
+    const equals = pair.indexOf('=')
+    return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
+  })
+  return new Map(pairs)
+}
+
+/** Variables that instructions see: ENV before ARG. */
+export function variablesOf({ config, args }: Draft): (name: string) => string | undefined {
+  const env = envOf(config)
+  return (name) => env.get(name) ?? args.get(name)
+}
+
+export function workingDirectory({ WorkingDir }: RunConfig): string {
+  return WorkingDir || '/'
+}
+
+const defaultShell = ['/bin/sh', '-c']
+
+export function shellOf({ Shell }: RunConfig): readonly string[] {
+  return Shell ?? defaultShell
+}

@@ -1,0 +1,83 @@
+import type { BuildNeed, Fit } from '@kiwi/core'
+import type { Instruction, PlannedStage } from '@kiwi/wizard/dockerfile'
+import type { FoundIsolation } from '../isolation/index.js'
+import { readDockerfile } from './read-dockerfile.js'
+
+type Missing = Fit['missing'][number]
+
+/** What this builder lacks for the stages that the target needs. */
+export function missingFor(need: BuildNeed, isolation: FoundIsolation): Missing[] {
+  const { plan } = readDockerfile(need)
+  const instructions = plan.stages.flatMap(({ stage }) => stage.instructions)
+  return [
+    ...missingPlatform(need),
+    ...plan.stages.flatMap((stage) => missingInStage(stage, need)),
+    ...instructions.flatMap(missingInInstruction),
+    ...missingIsolation(instructions, isolation),
+  ]
+}
+
+const architectures: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  s390x: 's390x',
+  ppc64: 'ppc64le',
+}
+
+function missingPlatform({ platform }: BuildNeed): Missing[] {
+  const own = architectures[process.arch] ?? process.arch
+  if (platform.os === 'linux' && platform.architecture === own) return []
+  const wanted = `${platform.os}/${platform.architecture}`
+  return [{ what: `building for ${wanted}`, cure: `Build on a ${wanted} machine; this one is linux/${own}.` }]
+}
+
+function missingInStage({ stage, platform }: PlannedStage, need: BuildNeed): Missing[] {
+  const own = [need.platform.os, need.platform.architecture].join('/')
+  if (platform === undefined || platform === own || platform.startsWith(`${own}/`)) return []
+  const cure = 'Leave --platform out, or register a BuildKit builder.'
+  return [{ what: `FROM --platform=${platform}`, line: stage.line, cure }]
+}
+
+function missingInInstruction(instruction: Instruction): Missing[] {
+  const { line } = instruction
+  const lacks = (what: string, cure: string) => [{ what, line, cure }]
+  switch (instruction.keyword) {
+    case 'RUN':
+      return [
+        ...instruction.mounts.flatMap(({ type }) =>
+          lacks(`RUN --mount=type=${type}`, 'Leave the mount out; npm’s own cache is kept between builds anyway.'),
+        ),
+        ...(instruction.network !== undefined && instruction.network !== 'default' && instruction.network !== 'host'
+          ? lacks(`RUN --network=${instruction.network}`, 'Leave --network out: steps use this machine’s network.')
+          : []),
+        ...(instruction.security === 'insecure' ? lacks('RUN --security=insecure', 'Leave --security out.') : []),
+        ...(instruction.devices.length > 0 ? lacks('RUN --device', 'Leave --device out.') : []),
+      ]
+    case 'ADD':
+      return [
+        ...(instruction.sources.some((source) => /^(?:https?|git|ssh):\/\/|^git@/.test(source))
+          ? lacks('ADD of a URL', 'Fetch it in a RUN, or keep the file in the repository.')
+          : []),
+        ...(instruction.sources.some((source) => /\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$/.test(source))
+          ? lacks('ADD of an archive', 'Use COPY and unpack it with RUN tar.')
+          : []),
+        ...(instruction.exclude.length > 0 ? lacks('ADD --exclude', 'List the path in .dockerignore.') : []),
+      ]
+    case 'COPY':
+      return [
+        ...(instruction.parents ? lacks('COPY --parents', 'Write one COPY for each directory.') : []),
+        ...(instruction.exclude.length > 0 ? lacks('COPY --exclude', 'List the path in .dockerignore.') : []),
+      ]
+    case 'ONBUILD':
+      return missingInInstruction(instruction.trigger)
+    default:
+      return []
+  }
+}
+
+function missingIsolation(instructions: readonly Instruction[], { kind, because, cure }: FoundIsolation): Missing[] {
+  const run = instructions.find(({ keyword }) => keyword === 'RUN')
+  if (run === undefined || kind !== 'missing') return []
+  return [{ what: `a way to isolate RUN (${because})`, line: run.line, cure: cure ?? 'Build on another machine.' }]
+}

@@ -1,0 +1,58 @@
+import { type BuiltImage, type Descriptor, mediaTypes, pipe } from '@kiwi/core'
+import type { Draft } from './draft.js'
+import type { Session } from './session.js'
+
+/** Writes configuration and manifest and hands the whole image to the sink. */
+export async function finishImage(session: Session, draft: Draft): Promise<Omit<BuiltImage, 'steps'>> {
+  const { workshop, request, io, context } = session
+  const config = await putJson(session, mediaTypes.config, configOf(session, draft))
+  const layers = draft.layers.map(({ descriptor: { digest, size, mediaType } }) => ({
+    mediaType: ociType(mediaType),
+    digest,
+    size,
+  }))
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers }
+  const bytes = Buffer.from(JSON.stringify(manifest))
+  const root = await workshop.layout.sink.manifest(bytes, { mediaType: mediaTypes.manifest }, context)
+  await pipe(workshop.layout.source(root), io.sink, {}, context)
+  const sizeBytes = layers.reduce((sum, { size }) => sum + size, 0)
+  return { manifest: root, platform: request.platform, sizeBytes, layers: layers.length, at: 'sink' }
+}
+
+async function putJson({ workshop, context }: Session, mediaType: string, value: object): Promise<Descriptor> {
+  const bytes = Buffer.from(JSON.stringify(value))
+  const content = async function* () {
+    yield bytes
+  }
+  return workshop.layout.sink.blob({ mediaType, open: content }, context)
+}
+
+function configOf({ request }: Session, { config, layers, history }: Draft) {
+  const { os, architecture, variant } = request.platform
+  const labels = { ...config.Labels, ...request.labels }
+  return {
+    created: new Date(request.createdAtSeconds * 1000).toISOString(),
+    architecture,
+    os,
+    ...(variant !== undefined && { variant }),
+    config: { ...config, ...(Object.keys(labels).length > 0 && { Labels: labels }) },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+    history: settled(history, layers.length),
+  }
+}
+
+/** Some base images tell no history, or not all of it; then each of their layers gets an entry, so that both can be counted. */
+function settled(history: Draft['history'], layers: number): Draft['history'] {
+  const missing = layers - history.filter(({ empty_layer: empty }) => empty !== true).length
+  return missing > 0
+    ? [...Array.from({ length: missing }, () => ({ comment: 'of the base image' })), ...history]
+    : history
+}
+
+/** An OCI manifest names layers of a Docker base by OCI's names: the bytes are the same. */
+function ociType(mediaType: string): string {
+  if (mediaType === 'application/vnd.docker.image.rootfs.diff.tar.gzip') return mediaTypes.layerGzip
+  return mediaType === 'application/vnd.docker.image.rootfs.diff.tar'
+    ? 'application/vnd.oci.image.layer.v1.tar'
+    : mediaType
+}

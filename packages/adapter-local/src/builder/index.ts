@@ -1,0 +1,2 @@
+export type { Isolation } from '../isolation/index.js'
+export { type LocalBuilderOptions, localBuilder } from './local-builder.js'

@@ -1,0 +1,40 @@
+import type { BuildIo, BuildRequest, Context } from '@kiwi/core'
+import type { Dockerfile, StagePlan } from '@kiwi/wizard/dockerfile'
+import type { Layer, View } from '../layers/index.js'
+import { mergedView } from '../layers/index.js'
+import type { BaseImage } from './base.js'
+import type { Lineage, StepOrigin } from './cache.js'
+import type { ArgValues } from './configure.js'
+import type { Draft } from './draft.js'
+import type { SourceTree } from './source-tree.js'
+import type { Workshop } from './workshop.js'
+
+/** One build while it runs. */
+export interface Session {
+  readonly workshop: Workshop
+  readonly request: BuildRequest
+  readonly io: BuildIo
+  readonly context: Context
+  readonly dockerfile: Dockerfile
+  readonly plan: StagePlan
+  readonly values: ArgValues
+  readonly tree: SourceTree
+  /** Images that FROM and --from name, by the name. */
+  image(reference: string): Promise<BaseImage>
+  /** Stages that are done, by index. */
+  readonly drafts: Map<number, Draft>
+  /** Of the last build of the same thing, by step. */
+  readonly last: Lineage
+  /** Of this one. */
+  readonly origins: Record<string, StepOrigin>
+}
+
+/** Names the files of some layers: the same layers, the same key. */
+export function belowOf(layers: readonly Layer[]): string {
+  return layers.map(({ diffId }) => diffId).join(' ')
+}
+
+/** What the layers show together. Indices that are not known yet are read from the blobs. */
+export async function viewOf(layers: readonly Layer[], { workshop, context }: Session): Promise<View> {
+  return mergedView(await Promise.all(layers.map((layer) => workshop.layers.index(layer, context.signal))))
+}

@@ -1,0 +1,34 @@
+import type { Context, StepEndedFact } from '@kiwi/core'
+
+/** How a step came to its result; for one that makes no files neither is there. */
+export type StepNote = Pick<StepEndedFact, 'cachedFrom' | 'missedBecause'>
+
+export interface StepReporter {
+  /** Runs one step between its two facts; the end is reported also when it fails. */
+  run(step: string, text: string, work: () => Promise<StepNote>): Promise<void>
+  /** Steps that make files: all, and those that a cache had. */
+  readonly counts: { readonly total: number; readonly cached: number }
+}
+
+export function stepReporter(context: Context, total: number): StepReporter {
+  let index = 0
+  const counts = { total: 0, cached: 0 }
+  return {
+    counts,
+    async run(step, text, work) {
+      context.signal.throwIfAborted()
+      context.report({ type: 'step-started', step, index, total, text })
+      index += 1
+      const started = performance.now()
+      let note: StepNote = {}
+      try {
+        note = await work()
+      } finally {
+        const durationMs = Math.round(performance.now() - started)
+        context.report({ type: 'step-ended', step, durationMs, ...note })
+      }
+      if (note.cachedFrom !== undefined) counts.cached += 1
+      if (note.cachedFrom !== undefined || note.missedBecause !== undefined) counts.total += 1
+    },
+  }
+}

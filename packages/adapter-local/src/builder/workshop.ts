@@ -1,0 +1,15 @@
+import type { OciLayout } from '@kiwi/core'
+import type { FoundIsolation } from '../isolation/index.js'
+import type { LayerStore } from '../layers/index.js'
+import type { StepCache } from './cache.js'
+
+/** What a builder has between builds. */
+export interface Workshop {
+  readonly directory: string
+  /** Compressed layers, configurations and manifests. */
+  readonly layout: OciLayout
+  readonly layers: LayerStore
+  readonly cache: StepCache
+  /** Found out once. */
+  isolation(signal: AbortSignal): Promise<FoundIsolation>
+}
