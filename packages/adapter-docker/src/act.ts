@@ -4,6 +4,7 @@ import { checkKindOf } from './edge/config.js'
 import { type Edge, type Engine, enterEdge } from './edge/edge.js'
 import { lanes, laneWidth } from './edge/places.js'
 import type { EdgeCommand, EdgeState, Lane } from './edge/protocol.js'
+import { afterWrite } from './errors.js'
 import { indexOf, instancesOf, isMember, laneOf, membersOf, revisionOf, type World } from './facts.js'
 import {
   createContainer,
@@ -33,7 +34,7 @@ export async function act(engine: Engine, target: Target, action: Action, contex
     case 'remove-slot': {
       await using write = await begin(engine, target, action, context)
       await write.order({ type: 'drop', slot: word(action.slot) })
-      return removeInstances(engine.docker, instancesOf(write.world, action.slot))
+      return afterWrite(() => removeInstances(engine.docker, instancesOf(write.world, action.slot)))
     }
   }
 }
@@ -45,11 +46,8 @@ async function ensureSlot(engine: Engine, target: Target, action: EnsureSlot, co
     await using write = await begin(engine, target, action, context)
     const lane = await ensureLane(action, write)
     const { token } = context.operation.fence
-    await converge(engine, target, write, {
-      lane,
-      replicas: action.replicas,
-      bodyAt: (place) => instanceBody(target, action, place, { token, env }),
-    })
+    const bodyAt = (place: InstancePlace) => instanceBody(target, action, place, { token, env })
+    await afterWrite(() => converge(engine, target, write, { lane, replicas: action.replicas, bodyAt }))
   })
 }
 
@@ -61,11 +59,8 @@ async function scaleSlot(engine: Engine, target: Target, action: ScaleSlot, cont
   if (lane === undefined || like === undefined)
     throw new KiwiError('CONFLICT', `slot ${action.slot} has no instance to make others like`)
   const { token } = context.operation.fence
-  await converge(engine, target, write, {
-    lane,
-    replicas: action.replicas,
-    bodyAt: (place) => instanceBodyLike(like, place, token),
-  })
+  const bodyAt = (place: InstancePlace) => instanceBodyLike(like, place, token)
+  await afterWrite(() => converge(engine, target, write, { lane, replicas: action.replicas, bodyAt }))
 }
 
 /** An act under way: what it was decided on, and the edge that takes its orders one after the other. */

@@ -18,6 +18,17 @@ export async function tolerate(statuses: readonly number[], call: () => Promise<
   }
 }
 
+/** For what follows a first write: something was changed, also when the call that failed changed nothing. */
+export async function afterWrite<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (thrown) {
+    const error = KiwiError.from(thrown)
+    if (error.effect !== 'none') throw error
+    throw new KiwiError(error.code, error.message, { ...error, effect: 'done', cause: error.cause })
+  }
+}
+
 export function fromEngine(thrown: unknown, what: string, lost: Effect): KiwiError {
   if (KiwiError.is(thrown)) return thrown
   const words = wordsOf(thrown)
@@ -46,7 +57,7 @@ export function wordsOf(thrown: unknown): string {
 }
 
 function codeOfWords(words: string): ErrorCode {
-  if (/port is already allocated|address already in use/i.test(words)) return 'PORT_TAKEN'
+  if (/port is already allocated|bind: address already in use/i.test(words)) return 'PORT_TAKEN'
   if (/no space left on device/i.test(words)) return 'DISK_FULL'
   return 'RUNTIME_FAILED'
 }

@@ -176,6 +176,26 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
     await runtime.act(target, { type: 'remove-slot', revision: whole.revision, slot: 'part' }, context(8))
   })
 
+  it('does not count on a slot whose making failed half-way, and touches nothing that is not ours', async () => {
+    const { Image } = await docker.getContainer('kiwi-live-web-test-a-1').inspect()
+    const foreign = await docker.createContainer({ name: 'kiwi-live-web-test-half-2', Image })
+    try {
+      const { revision } = await now(runtime, target)
+      await expect(runtime.act(target, ensure(revision, 'half', one), context(8))).rejects.toMatchObject({
+        code: 'RUNTIME_FAILED',
+        effect: 'done',
+      })
+      const half = (await now(runtime, target)).slots.find(({ id }) => id === 'half')
+      expect(half?.replicas).toBe(0)
+    } finally {
+      await foreign.remove()
+    }
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, ensure(revision, 'half', one), context(8))
+    const whole = await until(runtime, target, isReady('half', 2))
+    await runtime.act(target, { type: 'remove-slot', revision: whole.revision, slot: 'half' }, context(8))
+  })
+
   it('keeps a slot at zero and brings it back', async () => {
     const { revision } = await now(runtime, target)
     await runtime.act(target, { type: 'scale-slot', revision, slot: 'b', replicas: 0 }, context(8))
