@@ -13,6 +13,11 @@ export interface KubernetesRuntimeOptions {
   readonly context?: string | undefined
   /** For targets that name none. Default: the context's, else `default`. */
   readonly namespace?: string | undefined
+  /**
+   * How long the cluster's nodes may take to learn where a Service goes once its endpoints say so. Default 2000: kube-proxy writes its
+   * rules about once a second; give more on large clusters.
+   */
+  readonly routeSettlesWithinMs?: number | undefined
 }
 
 /**
@@ -22,6 +27,7 @@ export interface KubernetesRuntimeOptions {
  * const runtime = kubernetesRuntime({ kubeconfig: '/etc/kiwi/staging.kubeconfig', namespace: 'staging' })
  */
 export function kubernetesRuntime(options: KubernetesRuntimeOptions = {}): Runtime {
+  const { routeSettlesWithinMs = 2000 } = options
   const client = connecting(options)
   return {
     contract: 'runtime/v1',
@@ -30,7 +36,7 @@ export function kubernetesRuntime(options: KubernetesRuntimeOptions = {}): Runti
     probe: (context) => probe(client, context),
     claim: async (target, context) => claim(await client(), target, context),
     async *observe(target, context) {
-      yield* observe(await client(), target, context)
+      yield* observe(await client(), target, context, { routeSettlesWithinMs })
     },
     act: async (target, action, context) => act(await client(), target, action, context),
     evidence: async (target, slot, context) => gather(await client(), target, slot, context),

@@ -6,24 +6,37 @@ import { type Place, placeOf } from './objects/names.js'
 import { firstMessages } from './pods/instance.js'
 import type { Client } from './transport/client.js'
 import { follow } from './watch/follow.js'
+import { settling } from './watch/settling.js'
+
+export interface ObserveOptions {
+  /** How long the nodes may take to learn a route that the API shows already. */
+  readonly routeSettlesWithinMs: number
+}
 
 /** Watches the four kinds of objects that a target consists of, and yields what they show together whenever that changes. */
-export async function* observe(client: Client, target: Target, context: Context): AsyncGenerator<Snapshot> {
-  const place = placeOf(client, target)
+export async function* observe(
+  client: Client,
+  target: Target,
+  context: Context,
+  { routeSettlesWithinMs }: ObserveOptions,
+): AsyncGenerator<Snapshot> {
   const closed = new AbortController()
   const signal = AbortSignal.any([context.signal, closed.signal])
-  const watching = watchAll(client, place, signal)
+  const watching = watchAll(client, placeOf(client, target), signal)
+  const settle = settling(routeSettlesWithinMs)
+  let againInMs: number | undefined
+  let last = ''
   try {
     const options = { host: await hostOf(client, target, signal), remember: firstMessages() }
-    let last = ''
     for (;;) {
-      const seen = await watching.changed()
+      const seen = await watching.changed(againInMs)
       if (context.signal.aborted) return
-      const snapshot = snapshotOf(seen, options)
-      const text = JSON.stringify(snapshot)
+      const settled = settle(snapshotOf(seen, options), seen.endpointSlices)
+      againInMs = settled.againInMs
+      const text = JSON.stringify(settled.snapshot)
       if (text === last) continue
       last = text
-      yield snapshot
+      yield settled.snapshot
     }
   } finally {
     closed.abort()
@@ -72,13 +85,18 @@ function watchAll(client: Client, place: Place, signal: AbortSignal) {
   signal.addEventListener('abort', changed, { once: true })
   return {
     ended,
-    /** Resolves with the newest state when it is another than the one before; rejects when watching failed. */
-    async changed() {
-      for (;;) {
-        if (failure && !signal.aborted) throw failure.error
-        const complete = services && deployments && pods && endpointSlices
-        if (dirty && (complete || signal.aborted)) break
-        await new Promise<void>((resolve) => (wake = resolve))
+    /** Resolves with the newest state when it is another than the one before, or after `withinMs`; rejects when watching failed. */
+    async changed(withinMs?: number) {
+      const timer = withinMs === undefined ? undefined : setTimeout(changed, withinMs)
+      try {
+        for (;;) {
+          if (failure && !signal.aborted) throw failure.error
+          const complete = services && deployments && pods && endpointSlices
+          if (dirty && (complete || signal.aborted)) break
+          await new Promise<void>((resolve) => (wake = resolve))
+        }
+      } finally {
+        clearTimeout(timer)
       }
       dirty = false
       return {
