@@ -17,7 +17,7 @@ import {
 import { removeInstances, startInstance, stopInstances } from './instance/end.js'
 import { pullMissing } from './instance/pull.js'
 import { instanceName, labels, word } from './names.js'
-import { edgeLine, look } from './observe.js'
+import { look } from './observe.js'
 
 /** One conditional write: looked at again right before, and ordered at the edge, which alone can refuse for certain. */
 export async function act(engine: Engine, target: Target, action: Action, context: Context): Promise<void> {
@@ -75,16 +75,24 @@ type OrderOf<C> = C extends { readonly seq: number } ? Omit<C, 'token' | 'seq'> 
 
 async function begin(engine: Engine, target: Target, action: Action, context: Context): Promise<Write> {
   context.signal.throwIfAborted()
+  const edge = await enterEdge(engine, target)
+  if (edge === undefined) throw new KiwiError('CONFLICT', 'the target has no edge', { hint: 'Claim the target first.' })
+  try {
+    return await checked(engine, target, action, context, edge)
+  } catch (thrown) {
+    await edge[Symbol.asyncDispose]()
+    throw thrown
+  }
+}
+
+async function checked(engine: Engine, target: Target, action: Action, context: Context, edge: Edge): Promise<Write> {
   const { token } = context.operation.fence
-  const world = await lookOnce(engine, target)
-  if (world?.edge === undefined)
-    throw new KiwiError('CONFLICT', 'the edge of the target does not answer', { hint: claimFirst })
+  const world = await look(engine.docker, target, { state: () => edge.session.ask({ type: 'show' }) })
+  if (world?.edge === undefined) throw new KiwiError('CONFLICT', 'the edge of the target went away')
   if (token < world.edge.state.token)
     throw new KiwiError('FENCED', `the target was claimed with token ${world.edge.state.token} since`)
   if (revisionOf(world) !== action.revision)
     throw new KiwiError('CONFLICT', 'the target changed since it was looked at')
-  const edge = await enterEdge(engine, target)
-  if (edge === undefined) throw new KiwiError('CONFLICT', 'the edge went away', { hint: claimFirst })
   let { seq } = world.edge.state
   return {
     world,
@@ -97,13 +105,6 @@ async function begin(engine: Engine, target: Target, action: Action, context: Co
     },
     [Symbol.asyncDispose]: () => edge[Symbol.asyncDispose](),
   }
-}
-
-const claimFirst = 'Claim the target, then look again.'
-
-async function lookOnce(engine: Engine, target: Target): Promise<World | undefined> {
-  await using line = edgeLine(engine.docker)
-  return look(engine.docker, target, line)
 }
 
 /** A new slot begins with no instances ordered: how many there are is said when they are there, so a crash in between is seen. */

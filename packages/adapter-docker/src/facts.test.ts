@@ -74,7 +74,14 @@ it('shows slots, instances and the route', () => {
         replicas: 2,
         instances: [
           { id: 'a-1', phase: 'running', restarts: 0, ready: true },
-          { id: 'a-2', phase: 'running', restarts: 0, ready: false, reason: 'L7STS', message: 'Service Unavailable' },
+          {
+            id: 'a-2',
+            phase: 'running',
+            restarts: 0,
+            ready: false,
+            reason: 'L7STS',
+            message: 'the health check was answered with an error status: Service Unavailable',
+          },
         ],
       },
     ],

@@ -97,7 +97,7 @@ function isWanted(instance: ContainerInspectInfo, lane: Lane): boolean {
 function instanceOf(world: World, instance: ContainerInspectInfo, lane: Lane | undefined): InstanceState {
   const phase = phaseOf(instance, lane)
   const server = world.edge?.state.servers.find((one) => one.lane === lane?.number && one.index === indexOf(instance))
-  const base = { id: instance.Id, phase, restarts: instance.RestartCount }
+  const base = { id: shortId(instance), phase, restarts: instance.RestartCount }
   if (phase === 'exited') {
     const { ExitCode: exitCode } = instance.State
     return { ...base, ready: false, exitCode, reason: reasonOf(instance), message: endOf(instance) }
@@ -105,6 +105,11 @@ function instanceOf(world: World, instance: ContainerInspectInfo, lane: Lane | u
   if (phase !== 'running' || instance.State.Paused || server === undefined) return { ...base, ready: false }
   if (server.up) return { ...base, ready: true }
   return { ...base, ready: false, ...checkWords(server), ...world.exits?.get(instance.Id) }
+}
+
+/** As people know it from the engine's own tools, which take it too. */
+export function shortId(instance: ContainerInspectInfo): string {
+  return instance.Id.slice(0, 12)
 }
 
 function phaseOf(instance: ContainerInspectInfo, lane: Lane | undefined): InstanceState['phase'] {
@@ -128,8 +133,19 @@ function endOf(instance: ContainerInspectInfo): string {
 }
 
 function checkWords({ check, message }: Server): { readonly reason: string; readonly message: string } {
-  if (check === 'INI' || check === '-') return { reason: check, message: 'not checked yet' }
-  return { reason: check, message: message === '' ? 'the health check did not pass' : message }
+  const said = message === '' ? '' : `: ${message}`
+  return { reason: check, message: `${sentences[check] ?? 'the health check did not pass'}${said}` }
+}
+
+/** HAProxy's words for how a check ended. */
+const sentences: Readonly<Record<string, string>> = {
+  '-': 'not checked yet',
+  INI: 'not checked yet',
+  L4CON: 'nothing accepts connections on the port',
+  L4TOUT: 'connecting to the port takes too long',
+  L7STS: 'the health check was answered with an error status',
+  L7TOUT: 'the health check was not answered in time',
+  L7RSP: 'the answer to the health check is not HTTP',
 }
 
 function addressesOf(edge: ContainerInspectInfo): readonly string[] {

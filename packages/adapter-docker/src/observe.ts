@@ -37,7 +37,7 @@ export async function* observe(docker: Docker, target: Target, context: Context)
 }
 
 /** One look at everything. `undefined` while the edge that should be there does not answer: then nothing certain can be said. */
-export async function look(docker: Docker, target: Target, edge: EdgeLine): Promise<World | undefined> {
+export async function look(docker: Docker, target: Target, edge: Pick<EdgeLine, 'state'>): Promise<World | undefined> {
   const containers = await inspectAll(docker, target)
   const instances = containers.filter((container) => container.Config.Labels[labels.role] === 'instance')
   const container = containers.find((one) => one.Config.Labels[labels.role] === 'edge')

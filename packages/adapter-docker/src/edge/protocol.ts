@@ -135,7 +135,7 @@ function parseLane([number, slot = '', generation, kind, port, path = '', replic
 }
 
 function parseServer([lane, index, status, check = '', ...message]: string[]): Server {
-  return { lane: Number(lane), index: Number(index), up: status === 'UP', check, message: message.join(' ') }
+  return { lane: Number(lane), index: Number(index), up: status === 'UP', check, message: message.join(' ').trim() }
 }
 
 /** The words are our own, written by `encoded`. */

@@ -2,7 +2,7 @@ import type { Evidence, Target } from '@kiwi/core'
 import type Docker from 'dockerode'
 import type { ContainerInspectInfo } from 'dockerode'
 import { attempt, statusOf } from '../errors.js'
-import { reasonOf } from '../facts.js'
+import { reasonOf, shortId } from '../facts.js'
 import { frameReader } from '../frames.js'
 import { labels, ours } from '../names.js'
 import { type LastExit, lastExit } from './exit.js'
@@ -24,7 +24,7 @@ async function ofInstance(docker: Docker, id: string): Promise<Evidence['instanc
   try {
     const [instance, output] = await Promise.all([container.inspect(), lastOutput(container)])
     const end = instance.State.Running ? await lastExit(docker, instance) : endOf(instance)
-    return { id, ...end, lastOutput: output }
+    return { id: shortId(instance), ...end, lastOutput: output }
   } catch (thrown) {
     if (statusOf(thrown) === 404) return undefined
     throw thrown
