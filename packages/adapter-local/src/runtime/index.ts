@@ -1,16 +1,16 @@
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type Context, type Evidence, ociLayout, type Probe, type Runtime, type Target } from '@kiwi/core'
+import { type Context, type Evidence, KiwiError, ociLayout, type Probe, type Runtime, type Target } from '@kiwi/core'
+import { chooseIsolation, type FoundIsolation, type Isolation, missingTools } from '../isolation/index.js'
 import { type LayerStore, layerStore } from '../layers/index.js'
 import type { ClaimRequest } from '../supervisor/api.js'
-import { loadState } from '../supervisor/state.js'
 import { act } from './act.js'
 import { ask, askIfThere } from './connect.js'
-import { type Ability, findIsolation, missingTools } from './isolation.js'
 import { observe } from './observe.js'
 import { environmentDirectory } from './place.js'
-import type { Isolation, Setting } from './setting.js'
+import type { Setting } from './setting.js'
 import { builtSupervisor } from './start.js'
+import { stop } from './stop.js'
 
 export interface LocalRuntimeOptions {
   /** Holds everything this runtime keeps; on a local file system. */
@@ -19,7 +19,7 @@ export interface LocalRuntimeOptions {
   readonly images?: string | undefined
   /** Unpacked layers. Default: a store in `<directory>/cache`. */
   readonly layers?: LayerStore | undefined
-  /** Default: the best that this machine can do. */
+  /** Default: `auto-with-none`. With `auto`, nothing is started where namespaces are not to be had. */
   readonly isolation?: Isolation | undefined
   /** The built `supervisor/main.js`. Default: the one of this package. */
   readonly supervisorPath?: string | undefined
@@ -44,14 +44,17 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   const directory = resolve(options.directory)
   const supervisorPath = options.supervisorPath ?? builtSupervisor()
   const images = ociLayout(options.images ?? join(directory, 'images'))
-  let ability: Promise<Ability> | undefined
-  const findAbility = () => {
-    ability ??= options.isolation ? asOrdered(options.isolation) : findIsolation(directory)
-    return ability
+  let found: Promise<FoundIsolation> | undefined
+  const isolationFor = ({ signal }: Context) => {
+    found ??= chooseIsolation(options.isolation ?? 'auto-with-none', directory, signal)
+    found.catch(() => {
+      found = undefined // it was cancelled: the next caller looks again
+    })
+    return found
   }
   const place = (target: EnvironmentName) => environmentDirectory(directory, target)
-  const settingOf = async (target: Target): Promise<Setting> => {
-    const { isolation } = await findAbility()
+  const settingOf = async (target: Target, context: Context): Promise<Setting> => {
+    const isolation = usable(await isolationFor(context))
     const form = isolation === 'none' ? 'plain' : 'overlay'
     const layers = options.layers ?? layerStore(join(directory, 'cache'), { form })
     return { directory: place(target), supervisorPath, isolation, images, layers }
@@ -60,13 +63,13 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     contract: 'runtime/v1',
     kind: 'local',
     traits: { takes: ['layout'], rolling: 'composed' },
-    probe: async () => probe(await findAbility()),
+    probe: async (context) => probe(await isolationFor(context)),
     async claim(target, { signal, operation }) {
       const body: ClaimRequest = { token: operation.fence.token, publish: target.publish }
       await ask(place(target), supervisorPath, { method: 'POST', path: '/claim', body, signal })
     },
     observe: (target, { signal }) => observe(place(target), supervisorPath, signal),
-    act: async (target, action, context) => act(await settingOf(target), action, context),
+    act: async (target, action, context) => act(await settingOf(target, context), action, context),
     evidence: (target, slot, context) => evidence(place(target), slot, context),
     sink: () => images.sink,
     stop: (target, signal = new AbortController().signal) => stop(place(target), supervisorPath, signal),
@@ -74,17 +77,27 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   }
 }
 
-async function asOrdered(isolation: Isolation): Promise<Ability> {
-  return { isolation, because: 'it was ordered' }
+function usable({ kind, because, cure }: FoundIsolation): 'namespaces' | 'none' {
+  if (kind !== 'missing') return kind
+  throw new KiwiError('RUNTIME_FAILED', `instances cannot be kept apart from this machine: ${because}`, {
+    retryable: false,
+    hint: cure,
+  })
 }
 
-function probe({ isolation, because }: Ability): Probe {
+const ways = {
+  namespaces: 'runs images in namespaces of their own',
+  none: 'runs images as plain processes',
+  missing: 'cannot run images as it was told to',
+}
+
+function probe({ kind, because, cure }: FoundIsolation): Probe {
   const missing = missingTools()
-  const how = isolation === 'none' ? 'as plain processes' : 'in namespaces of their own'
+  const tools = missing.length === 0 ? 'all there' : `missing: ${missing.join(', ')}`
   return {
-    ok: true,
-    summary: `this machine runs images ${how} (${because})`,
-    details: { isolation, because, tools: missing.length === 0 ? 'all there' : `missing: ${missing.join(', ')}` },
+    ok: kind !== 'missing',
+    summary: `this machine ${ways[kind]}: ${because}`,
+    details: { isolation: kind, because, tools, ...(cure === undefined ? {} : { cure }) },
   }
 }
 
@@ -92,12 +105,6 @@ async function evidence(directory: string, slot: string, { signal }: Context): P
   const path = `/evidence?slot=${encodeURIComponent(slot)}`
   const answer = await askIfThere<Evidence>(directory, { method: 'GET', path, signal })
   return answer?.body ?? { slot, instances: [] }
-}
-
-async function stop(directory: string, supervisorPath: string, signal: AbortSignal): Promise<void> {
-  const call = { method: 'POST', path: '/shutdown?forget=true', signal } as const
-  const stopped = await askIfThere(directory, call)
-  if (stopped === undefined && (await loadState(directory)).slots.length > 0) await ask(directory, supervisorPath, call)
 }
 
 async function list(directory: string): Promise<readonly EnvironmentName[]> {

@@ -1,15 +1,13 @@
 import type { OciLayout } from '@kiwi/core'
 import type { LayerStore } from '../layers/index.js'
 
-/** How instances run. `namespaces`: unpacked and mounted, in namespaces of their own. `none`: as plain processes of this machine. */
-export type Isolation = 'namespaces' | 'none'
-
 /** Everything that is settled before the first call for an environment. */
 export interface Setting {
   /** Of the environment. */
   readonly directory: string
   readonly supervisorPath: string
-  readonly isolation: Isolation
+  /** `namespaces`: instances have a mounted root and namespaces of their own. `none`: they are plain processes of this machine. */
+  readonly isolation: 'namespaces' | 'none'
   readonly images: OciLayout
   readonly layers: LayerStore
 }

@@ -37,16 +37,21 @@ export const web: Target = {
 
 let bundle: Promise<string> | undefined
 const scratch = mkdtempSync(join(tmpdir(), 'kiwi-runtime-'))
-const started: (readonly [LocalRuntime, AbortController])[] = []
+const started: LocalRuntime[] = []
 afterEach(stopAll)
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 /** A runtime with a directory of its own, unless told; its environments end with the test. */
 export async function startRuntime(options: Partial<LocalRuntimeOptions> = {}): Promise<LocalRuntime> {
-  const directory = options.directory ?? mkdtempSync(join(scratch, 'r-'))
+  const directory = options.directory ?? newDirectory()
   const runtime = localRuntime({ supervisorPath: await bundleSupervisor(), ...options, directory })
-  started.push([runtime, new AbortController()])
+  started.push(runtime)
   return runtime
+}
+
+/** Goes when the tests of the file are over. */
+export function newDirectory(): string {
+  return mkdtempSync(join(scratch, 'r-'))
 }
 
 /** The supervisor from its source, as one file. */
@@ -69,7 +74,7 @@ export function bundleSupervisor(): Promise<string> {
 }
 
 async function stopAll(): Promise<void> {
-  for (const [runtime] of started.splice(0))
+  for (const runtime of started.splice(0))
     for (const target of await runtime.list()) await runtime.stop(target).catch(() => {})
 }
 

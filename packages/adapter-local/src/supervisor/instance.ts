@@ -2,6 +2,7 @@ import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HealthCheck, InstanceState } from '@kiwi/core'
 import type { Launch } from './api.js'
+import type { Upstream } from './front/pick.js'
 import { checkHealth } from './health.js'
 import { openLog } from './log-file.js'
 import { freePort } from './ports.js'
@@ -29,9 +30,8 @@ export interface InstanceOptions {
 }
 
 /** One copy of the application: started at once, started again when it ends by itself, until it is stopped. */
-export class Instance {
+export class Instance implements Upstream {
   readonly id: string
-  /** Connections for requests that may be sent again when a kept one turns out to be closed. */
   agent = new Agent({ keepAlive: true })
   readonly #options: InstanceOptions
   readonly #stop = new AbortController()

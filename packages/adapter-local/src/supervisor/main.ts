@@ -8,6 +8,8 @@ import { Supervisor } from './supervisor.js'
 import { placeSocket, removeWhereabouts, writeWhereabouts } from './whereabouts.js'
 
 const idleMs = 30_000
+/** How long callers that have just found the socket are still told that this process ends. */
+const farewellMs = 50
 
 await main(process.argv[2] ?? '')
 
@@ -19,12 +21,12 @@ async function main(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const lock = lockExclusively(join(directory, 'supervisor.lock'))
   if (lock === undefined) return
+  process.on('exit', () => lock[Symbol.dispose]()) // held until then, and referred to: collected, it would be free
   process.on('uncaughtException', (error) => console.error(error)) // the applications must not go down with it
   const supervisor = await Supervisor.start(directory)
   const stopper = stopperOf(supervisor, () => {
     removeWhereabouts(directory)
-    lock[Symbol.dispose]()
-    process.exit(0)
+    setTimeout(() => server.close(() => process.exit(0)), farewellMs)
   })
   const server = controlServer(supervisor, stopper)
   const socket = placeSocket(directory)
@@ -36,7 +38,6 @@ async function main(directory: string): Promise<void> {
   stopWhenIdle(server, supervisor, () => void stopper.stop({ forget: false }))
 }
 
-/** Ends the process a moment after the answer to whoever asked for it is out. */
 function stopperOf(supervisor: Supervisor, end: () => void): Stopper {
   let stopping: Promise<void> | undefined
   return {
@@ -44,7 +45,7 @@ function stopperOf(supervisor: Supervisor, end: () => void): Stopper {
       return stopping !== undefined
     },
     stop(options) {
-      stopping ??= supervisor.shutdown(options).then(() => void setTimeout(end, 10))
+      stopping ??= supervisor.shutdown(options).then(end)
       return stopping
     },
   }

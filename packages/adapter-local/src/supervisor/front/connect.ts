@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Instance } from '../instance.js'
+import type { Upstream } from './pick.js'
 
 /** A new connection to the instance, established. Rejects when it is not accepted: nothing has been sent then. */
-export async function connectTo(instance: Instance): Promise<Socket> {
+export async function connectTo(instance: Upstream): Promise<Socket> {
   const socket = connect({ ...instance.address, noDelay: true, allowHalfOpen: true })
   await once(socket, 'connect')
   return socket

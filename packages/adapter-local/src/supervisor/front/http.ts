@@ -1,10 +1,9 @@
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream'
-import type { Instance } from '../instance.js'
 import { connectTo } from './connect.js'
 import { requestHeaders, responseHeaders } from './headers.js'
-import type { Pick } from './pick.js'
+import type { Pick, Upstream } from './pick.js'
 import { forwardUpgrade } from './upgrade.js'
 
 /** Longer than most clients keep a connection, so that it is they who close it and no request crosses our closing. */
@@ -35,7 +34,7 @@ async function forward(request: IncomingMessage, response: ServerResponse, pick:
 async function exchange(
   request: IncomingMessage,
   response: ServerResponse,
-  instance: Instance,
+  instance: Upstream,
   { reuse }: { readonly reuse: boolean },
 ): Promise<Outcome> {
   instance.enter()
@@ -53,7 +52,7 @@ async function exchange(
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  instance: Instance,
+  instance: Upstream,
   socket: Socket | undefined,
 ): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>()

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Instance } from '../instance.js'
 import { connectTo, join } from './connect.js'
-import type { Pick } from './pick.js'
+import type { Pick, Upstream } from './pick.js'
 
 /** A server that joins each connection with the instance whose turn it is when it comes. */
 export function tcpFront(pick: Pick): Server {
@@ -18,7 +17,7 @@ async function forward(client: Socket, pick: Pick): Promise<void> {
 }
 
 /** false when the instance did not accept. */
-async function tryJoin(client: Socket, instance: Instance): Promise<boolean> {
+async function tryJoin(client: Socket, instance: Upstream): Promise<boolean> {
   instance.enter()
   try {
     const upstream = await connectTo(instance)

@@ -1,10 +1,9 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Instance } from '../instance.js'
 import { connectTo, join } from './connect.js'
 import { kept, upgradeHeaders } from './headers.js'
-import type { Pick } from './pick.js'
+import type { Pick, Upstream } from './pick.js'
 
 /** Hands a request for another protocol (WebSocket) to an instance, and joins the two connections when it agrees. */
 export async function forwardUpgrade(
@@ -25,7 +24,7 @@ async function tryUpgrade(
   request: IncomingMessage,
   client: Socket, // Node's HTTP server never hands out anything else
   head: Buffer,
-  instance: Instance,
+  instance: Upstream,
 ): Promise<boolean> {
   instance.enter()
   try {
@@ -43,7 +42,7 @@ function negotiate(
   request: IncomingMessage,
   client: Socket,
   head: Buffer,
-  instance: Instance,
+  instance: Upstream,
   socket: Socket,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
