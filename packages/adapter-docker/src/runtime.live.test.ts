@@ -1,7 +1,17 @@
 import type { ImageAtUse, Target } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clean, ensure, isReady, liveEngine, now, pushTestImage, testSpec, until } from '../test/live.js'
+import {
+  clean,
+  ensure,
+  isReady,
+  liveEngine,
+  now,
+  pushTestImage,
+  removeTestImages,
+  testSpec,
+  until,
+} from '../test/live.js'
 import { ask, load } from '../test/load.js'
 import { connect } from './connect.js'
 import { dockerRuntime } from './index.js'
@@ -25,7 +35,10 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
     one = await pushTestImage(docker, live?.registry ?? '', 'one')
     two = await pushTestImage(docker, live?.registry ?? '', 'two')
   }, 120_000)
-  afterAll(() => clean(docker, target.service), 60_000)
+  afterAll(async () => {
+    await clean(docker, target.service)
+    await removeTestImages(docker)
+  }, 60_000)
 
   const route = async (token: number, from: string[], to: string[]) => {
     const { revision } = await now(runtime, target)

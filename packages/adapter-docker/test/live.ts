@@ -48,6 +48,7 @@ export async function pushTestImage(docker: Docker, registry: string, version: s
 function dockerfile(registry: string, version: string): string {
   return [
     `FROM ${registry}/library/busybox:1.36`,
+    'LABEL kiwi.live=web',
     'COPY env /www/cgi-bin/env',
     `RUN echo -n ${version} > /www/index.html && echo ok > /www/health`,
     `CMD ["sh", "-c", "trap 'exit 0' TERM; httpd -f -p $PORT -h /www & wait"]`,
@@ -126,4 +127,10 @@ export async function clean(docker: Docker, service: string): Promise<void> {
   await Promise.all(networks.map(({ Id }) => docker.getNetwork(Id).remove()))
   const { Volumes } = await docker.listVolumes({ filters })
   await Promise.all(Volumes.map(({ Name }) => docker.getVolume(Name).remove()))
+}
+
+/** Removes the test images from the engine; the registry keeps them. */
+export async function removeTestImages(docker: Docker): Promise<void> {
+  const images = await docker.listImages({ filters: { label: ['kiwi.live=web'] } })
+  await Promise.allSettled(images.map(({ Id }) => docker.getImage(Id).remove({ force: true })))
 }
