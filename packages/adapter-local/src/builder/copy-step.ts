@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto'
-import { KiwiError } from '@kiwi/core'
 import {
   type AddInstruction,
   type CopyInstruction,
@@ -8,7 +6,8 @@ import {
   type PlannedStage,
   stripTabs,
 } from '@kiwi/wizard/dockerfile'
-import { type Layer, mergedView } from '../layers/index.js'
+import { type Layer, mergedView, type WrittenLayer } from '../layers/index.js'
+import { refuseArchive } from './add-archive.js'
 import { addLayer, cachedStep, findWhole, makeLayer } from './cached-step.js'
 import { planCopy } from './copy-plan.js'
 import { type CopySource, findSources, type Where } from './copy-sources.js'
@@ -18,6 +17,7 @@ import { keyOf } from './key.js'
 import { belowOf, type Session, viewOf } from './session.js'
 import type { SourceTree } from './source-tree.js'
 import type { StepNote } from './steps.js'
+import { textSource } from './text-source.js'
 import { findOwner } from './users.js'
 import { viewTree } from './view-tree.js'
 
@@ -31,44 +31,53 @@ export async function copyStep(
 ): Promise<StepNote> {
   const words = expandedWords(session, draft, instruction)
   const where: Where = { line: instruction.line, instruction: instruction.text }
-  const below = instruction.link ? '' : belowOf(draft.layers)
-  const what = [instruction.keyword, below, workingDirectory(draft.config), JSON.stringify(words)]
+  const below = isIndependent(instruction, words) ? '' : belowOf(draft.layers)
+  const directory = workingDirectory(draft.config)
+  const said = JSON.stringify([instruction.keyword, directory, words])
+  const copy = { id, below, said, words, instruction, where }
   const from = instruction.keyword === 'COPY' ? instruction.from : undefined
-  const origin = { below, instruction: JSON.stringify([instruction.keyword, workingDirectory(draft.config), words]) }
-  if (from === undefined) {
-    const sources = await sourcesOf(session.tree, words, instruction, where)
-    const files = filesOf(sources)
-    const key = keyOf('copy', ...what, JSON.stringify(Object.entries(files)))
-    return cachedStep(session, draft, {
-      id,
-      key,
-      origin: { ...origin, files },
-      make: () => write(session, draft, sources, words, instruction, where),
-    })
-  }
+  if (from === undefined) return copyFrom(session, draft, session.tree, copy)
   const layers = await layersFrom(session, stage, from)
-  const alias = keyOf('copy-from', ...what, belowOf(layers))
+  const alias = keyOf('copy-from', below, said, belowOf(layers))
   const kept = await findWhole(session, alias)
   if (kept !== undefined) {
-    session.origins[id] = { ...origin, below: keyOf(below) }
+    session.origins[id] = { below: keyOf(below), instruction: said, files: session.last[id]?.files }
     addLayer(session, draft, kept)
     return { cachedFrom: 'layer cache' }
   }
-  const tree = viewTree(describeFrom(stage, from), await viewOf(layers, session), {
-    layers,
-    store: session.workshop.layers,
-    signal: session.context.signal,
-  })
+  const { layers: store } = session.workshop
+  const view = await viewOf({ layers, willRun: false }, session)
+  const tree = viewTree(describeFrom(stage, from), view, { layers, store, signal: session.context.signal })
+  return copyFrom(session, draft, tree, { ...copy, alias })
+}
+
+interface PreparedCopy {
+  readonly id: string
+  readonly below: string
+  readonly said: string
+  readonly words: Words
+  readonly instruction: Copy
+  readonly where: Where
+  /** A key that is known before the files are looked at. */
+  readonly alias?: string | undefined
+}
+
+async function copyFrom(session: Session, draft: Draft, tree: SourceTree, copy: PreparedCopy): Promise<StepNote> {
+  const { id, below, said, words, instruction, where, alias } = copy
   const sources = await sourcesOf(tree, words, instruction, where)
-  const files = filesOf(sources)
-  const key = keyOf('copy', ...what, JSON.stringify(Object.entries(files)))
+  const rows = rowsOf(sources)
   return cachedStep(session, draft, {
     id,
-    key,
-    aliases: [alias],
-    origin: { ...origin, files },
-    make: () => write(session, draft, sources, words, instruction, where),
+    key: keyOf('copy', below, said, JSON.stringify(rows)),
+    aliases: alias === undefined ? [] : [alias],
+    origin: { below, instruction: said, files: Object.fromEntries(rows.map(([path, , digest]) => [path, digest])) },
+    make: () => write(session, draft, sources, copy),
   })
+}
+
+/** With `--link` nothing below is looked at, unless for the number of a name. */
+function isIndependent({ link }: Copy, { chown = '' }: Words): boolean {
+  return link && /^[\d:]*$/.test(chown)
 }
 
 interface Words {
@@ -108,61 +117,33 @@ async function sourcesOf(
   return [...found, ...texts.map(([name, text]) => textSource(name, text))]
 }
 
-/** A heredoc is a file of its name. */
-function textSource(name: string, text: string): CopySource {
-  const bytes = Buffer.from(text)
-  const root = { path: name, type: 'file' as const, mode: 0o644, uid: 0, gid: 0, size: bytes.byteLength }
-  const sha256 = hash('sha256', bytes, 'hex')
-  const tree: SourceTree = {
-    name: 'the Dockerfile',
-    lookup: () => root,
-    children: () => [],
-    resolve: () => name,
-    hash: () => sha256,
-    content: () => bytes,
-  }
-  return { tree, name, root, files: [{ entry: root, path: '', sha256 }] }
-}
-
-/** By path as it is copied: everything that the layer depends on. */
-function filesOf(sources: readonly CopySource[]): Record<string, string> {
-  const rows = sources.flatMap(({ name, root, files }) =>
-    files.map(({ entry, path, sha256 }): [string, string] => {
-      const shown = root.type === 'directory' ? [root.path, path].filter(Boolean).join('/') || '.' : name
-      return [
-        shown,
-        [
-          entry.type,
-          entry.mode.toString(8),
-          `${entry.uid}:${entry.gid}`,
-          entry.link ?? sha256 ?? '',
-          JSON.stringify(entry.attributes ?? ''),
-        ].join(' '),
-      ]
+/** Path in the source, name in the image, and everything else that the layer depends on. */
+function rowsOf(sources: readonly CopySource[]): [path: string, name: string, digest: string][] {
+  return sources.flatMap(({ name, root, files }) =>
+    files.map(({ entry, path, sha256 }): [string, string, string] => {
+      const { type, mode, uid, gid, link, attributes } = entry
+      const digest = JSON.stringify([type, mode, uid, gid, link ?? sha256, attributes])
+      return [entry.path || '.', root.type === 'directory' ? path : name, digest]
     }),
   )
-  return Object.fromEntries(rows)
 }
 
 async function write(
   session: Session,
   draft: Draft,
   sources: readonly CopySource[],
-  words: Words,
-  { link }: Copy,
-  where: Where,
-) {
-  const view = link ? mergedView([]) : await viewOf(draft.layers, session)
-  const owner =
-    words.chown === undefined ? undefined : findOwner(words.chown, link ? await viewOf(draft.layers, session) : view)
+  { words, instruction, where }: PreparedCopy,
+): Promise<WrittenLayer> {
+  const independent = isIndependent(instruction, words)
+  const image = independent ? mergedView([]) : await viewOf(draft, session)
   const target = {
     destination: words.destination,
     workingDirectory: workingDirectory(draft.config),
-    owner,
+    owner: words.chown === undefined ? undefined : findOwner(words.chown, image),
     mode: words.chmod === undefined ? undefined : readMode(words.chmod, where),
     mtimeSeconds: session.request.createdAtSeconds,
   }
-  return makeLayer(session, planCopy(sources, target, view, where))
+  return makeLayer(session, planCopy(sources, target, instruction.link ? mergedView([]) : image, where))
 }
 
 async function layersFrom(session: Session, stage: PlannedStage, from: string): Promise<readonly Layer[]> {
@@ -173,32 +154,4 @@ async function layersFrom(session: Session, stage: PlannedStage, from: string): 
 
 function describeFrom({ references }: PlannedStage, from: string): string {
   return references[from]?.kind === 'stage' ? `stage ${from}` : `the image ${from}`
-}
-
-/** First bytes of what ADD would unpack, whatever its name. */
-const archiveMarks: readonly (readonly [number, string])[] = [
-  [0, '1f8b'],
-  [0, '425a68'],
-  [0, 'fd377a585a00'],
-  [0, '28b52ffd'],
-  [257, '7573746172'],
-]
-
-async function refuseArchive({ root, tree }: CopySource, { line, instruction }: Where): Promise<void> {
-  if (root.type !== 'file') return
-  const content = tree.content(root)
-  let first: Uint8Array = new Uint8Array()
-  if (content instanceof Uint8Array) first = content
-  else {
-    for await (const chunk of content()) {
-      first = chunk
-      break
-    }
-  }
-  const hex = Buffer.from(first.subarray(0, 512)).toString('hex')
-  if (!archiveMarks.some(([offset, mark]) => hex.startsWith(mark, offset * 2))) return
-  throw new KiwiError('BUILDER_UNFIT', `line ${line}: this builder cannot unpack ${root.path} with ADD`, {
-    hint: 'Use COPY and unpack it with RUN tar.',
-    evidence: { path: root.path, line, instruction },
-  })
 }

@@ -9,10 +9,12 @@ export interface Draft {
   args: Map<string, string>
   /** Whether this stage, not its base, said CMD: ENTRYPOINT forgets only an inherited one. */
   commandIsOwn: boolean
+  /** Whether a RUN of this stage is still to come, or at hand: it needs all files on disk. */
+  willRun: boolean
 }
 
 export function emptyDraft(): Draft {
-  return { layers: [], config: {}, history: [], args: new Map(), commandIsOwn: false }
+  return { layers: [], config: {}, history: [], args: new Map(), commandIsOwn: false, willRun: false }
 }
 
 /** Goes on from a base image: its triggers have been taken by then. */
@@ -24,13 +26,7 @@ export function draftFrom(config: ImageConfig, layers: readonly Layer[]): Draft 
 /** Goes on from an earlier stage. Its ARGs hold on, as builders have it. */
 export function draftAfter(stage: Draft): Draft {
   const { OnBuild: _, ...config } = stage.config
-  return {
-    layers: [...stage.layers],
-    config,
-    history: [...stage.history],
-    args: new Map(stage.args),
-    commandIsOwn: false,
-  }
+  return { ...emptyDraft(), config, layers: [...stage.layers], history: [...stage.history], args: new Map(stage.args) }
 }
 
 /** The image's environment as a table; of two of the same name the later holds. */

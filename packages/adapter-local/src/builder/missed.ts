@@ -4,7 +4,7 @@ import type { StepOrigin } from './cache.js'
 export function missedBecause(now: StepOrigin, last: StepOrigin | undefined, isFirstBuild: boolean): string {
   if (isFirstBuild) return 'first build'
   if (last === undefined || last.instruction !== now.instruction) return 'instruction changed'
-  const changed = changedFiles(now.files ?? {}, last.files ?? {})
+  const changed = now.files && last.files ? changedFiles(now.files, last.files) : []
   const [first] = changed
   if (first !== undefined)
     return changed.length === 1 ? `${first} changed` : `${first} and ${changed.length - 1} more changed`

@@ -45,7 +45,7 @@ async function run(session: Session, draft: Draft, step: RunStep): Promise<Writt
   const { workshop, context } = session
   const isolation = await isolationFor(session, step)
   await using scratch = await makeScratch(workshop.directory)
-  const view = await viewOf(draft.layers, session)
+  const view = await viewOf(draft, session)
   const output = lastLines((bytes, stream) => context.output(bytes, { step: step.id, stream }))
   const surroundings: Surroundings = { session, draft, step, view, scratch: scratch.directory, onOutput: output.write }
   const { exitCode, diff, upper } = await (isolation.kind === 'namespaces'

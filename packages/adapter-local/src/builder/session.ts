@@ -1,7 +1,6 @@
 import type { BuildIo, BuildRequest, Context } from '@kiwi/core'
 import type { Dockerfile, StagePlan } from '@kiwi/wizard/dockerfile'
-import type { Layer, View } from '../layers/index.js'
-import { mergedView } from '../layers/index.js'
+import { type Layer, mergedView, type View } from '../layers/index.js'
 import type { BaseImage } from './base.js'
 import type { Lineage, StepOrigin } from './cache.js'
 import type { ArgValues } from './configure.js'
@@ -34,7 +33,14 @@ export function belowOf(layers: readonly Layer[]): string {
   return layers.map(({ diffId }) => diffId).join(' ')
 }
 
-/** What the layers show together. Indices that are not known yet are read from the blobs. */
-export async function viewOf(layers: readonly Layer[], { workshop, context }: Session): Promise<View> {
-  return mergedView(await Promise.all(layers.map((layer) => workshop.layers.index(layer, context.signal))))
+/**
+ * What the draft's layers show together. Indices that are not known yet are read from the blobs; where a RUN will need the files, they
+ * are unpacked in the same reading.
+ */
+export async function viewOf(
+  { layers, willRun }: { readonly layers: readonly Layer[]; readonly willRun: boolean },
+  { workshop, context: { signal } }: Session,
+): Promise<View> {
+  if (willRun) await Promise.all(layers.map((layer) => workshop.layers.ensure(layer, signal)))
+  return mergedView(await Promise.all(layers.map((layer) => workshop.layers.index(layer, signal))))
 }

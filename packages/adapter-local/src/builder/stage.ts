@@ -22,8 +22,11 @@ export async function buildStage(session: Session, stage: ReadyStage, steps: Ste
     draft = await beginning(session, planned)
     return {}
   })
-  for (const [index, instruction] of [...triggers, ...planned.stage.instructions].entries()) {
+  const instructions = [...triggers, ...planned.stage.instructions]
+  const lastRun = instructions.findLastIndex(({ keyword }) => keyword === 'RUN')
+  for (const [index, instruction] of instructions.entries()) {
     const id = idOf(index + 2)
+    draft.willRun = index <= lastRun
     await steps.run(id, instruction.text, () => oneStep(session, draft, { id, instruction, stage: planned }))
   }
   return draft

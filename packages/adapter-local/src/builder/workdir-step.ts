@@ -21,7 +21,7 @@ export function workdirStep(
     key: keyOf('workdir', below, directory, user),
     origin: { below, instruction: `WORKDIR ${directory} ${user}` },
     async make() {
-      const view = await viewOf(draft.layers, session)
+      const view = await viewOf(draft, session)
       const path = view.resolve(directory)
       if (path === '' || view.lookup(path)?.entry.type === 'directory') return undefined
       const where = { line: instruction.line, instruction: instruction.text }
