@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -110,6 +111,42 @@ describe('a supervisor', () => {
       effect: 'none',
       evidence: { words: expect.stringContaining('/nowhere/main.js') },
     })
+  })
+})
+
+describe('what a killed supervisor leaves', () => {
+  it('is the output of its instances', async () => {
+    const directory = newDirectory()
+    const runtime = await startRuntime({ ...plain, directory })
+    await runtime.claim(web, context)
+    await order(runtime, ensure('a', await putNodeImage(runtime, answering('a'))))
+    await until(runtime, isReady('a'))
+    process.kill(pidOf(directory), 'SIGKILL')
+    await until(runtime, isReady('a', 0))
+    const { instances } = await runtime.evidence(web, 'a', context)
+    expect(instances).toEqual([{ id: 'a-1', lastOutput: ['listening'] }])
+  })
+
+  it.runIf(process.platform === 'linux')('is nothing that its plain processes had started', async () => {
+    const directory = newDirectory()
+    const runtime = await startRuntime({ ...plain, directory })
+    const seconds = String(10_000_000 + randomInt(10_000_000))
+    const program = `${answering('a')}; import { spawn } from 'node:child_process'
+      spawn('sleep', ['${seconds}'], { detached: true, stdio: 'inherit' })`
+    const action = ensure('a', await putNodeImage(runtime, program))
+    await runtime.claim(web, context)
+    await order(runtime, action)
+    await until(runtime, isReady('a'))
+    const sleeping = () => execFileSync('ps', ['-eo', 'args']).toString().includes(`sleep ${seconds}`)
+    expect(sleeping()).toBe(true)
+    process.kill(pidOf(directory), 'SIGKILL')
+    await until(runtime, isReady('a', 0))
+    await expect.poll(sleeping).toBe(false)
+    await order(runtime, action)
+    await until(runtime, isReady('a'))
+    expect(sleeping()).toBe(true)
+    await runtime.stop(web)
+    expect(sleeping()).toBe(false)
   })
 })
 

@@ -1,9 +1,22 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const maxBytes = 8 * 1024 * 1024
 const tailBytes = 16 * 1024
 const tailLines = 60
+const keptLogs = 40
 
 /** An instance's output on the disk: at most twice `maxBytes`, the older half in `FILE.1`. */
 export interface LogFile extends Disposable {
@@ -35,6 +48,23 @@ export function openLog(file: string, limitBytes: number = maxBytes): LogFile {
       closed = true
     },
   }
+}
+
+/** The names of a slot's logs, also of instances that an earlier supervisor had. */
+export function logsOf(directory: string, slot: string): string[] {
+  const names = listLogs(directory).map(({ name }) => name)
+  return names.filter((name) => name.startsWith(`${slot}-`) && /^\d+\.log$/.test(name.slice(slot.length + 1))).sort()
+}
+
+/** Removes the oldest logs: slots come and go, and someone may still want to read those of the last ones. */
+export function pruneLogs(directory: string): void {
+  const newestFirst = listLogs(directory).sort((one, other) => other.changedMs - one.changedMs)
+  for (const { name } of newestFirst.slice(keptLogs)) rmSync(join(directory, name), { force: true })
+}
+
+function listLogs(directory: string): { readonly name: string; readonly changedMs: number }[] {
+  const names = existsSync(directory) ? readdirSync(directory) : []
+  return names.map((name) => ({ name, changedMs: statSync(join(directory, name)).mtimeMs }))
 }
 
 /** The last lines that an instance wrote, also by an earlier supervisor. */

@@ -1,17 +1,25 @@
+import { randomInt } from 'node:crypto'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { KiwiError } from '@kiwi/core'
 
+/** Below what systems give to outgoing connections and to servers that take any port: nobody else comes upon these by chance. */
+const [lowestPort, highestPort] = [20_000, 29_999]
+
 /** A port on which nothing listens at this moment, on any address. */
 export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const port = randomInt(lowestPort, highestPort + 1)
+    if (await isFree(port)) return port
+  }
+  throw new KiwiError('RUNTIME_FAILED', `no port between ${lowestPort} and ${highestPort} is free`)
+}
+
+function isFree(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  server.once('error', reject)
-  server.listen(0, () => {
-    const address = server.address()
-    const port = typeof address === 'object' && address !== null ? address.port : 0
-    server.close(() => resolve(port))
-  })
+  server.once('error', () => resolve(false))
+  server.listen(port, () => server.close(() => resolve(true)))
   return promise
 }
 

@@ -4,11 +4,12 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { findTool } from '../tools/find.js'
 import type { Launch } from './api.js'
+import { instanceVariable, killLeftovers } from './leftovers.js'
 import { namespacedCommand } from './namespaces.js'
 
 /** One run of an instance's command. */
 export interface RunningProcess {
-  /** Resolves, never rejects, when the command and all it has started are gone (a plain process: its group was told to go). */
+  /** Resolves, never rejects, when the command and all it has started are gone. */
   readonly ended: Promise<Exit>
   /** Sends the signal to the command itself. */
   signal(name: NodeJS.Signals): Promise<void>
@@ -53,7 +54,10 @@ function startPlain(
   const setpriv = findTool('setpriv')
   const argv = setpriv === undefined ? launch.argv : [setpriv, '--pdeathsig', 'KILL', '--', ...launch.argv]
   const cwd = join(root, launch.workingDirectory)
-  return follow(start(argv, { env: { ...inherited, ...env }, cwd }, options), inGroup)
+  return follow(
+    start(argv, { env: { ...inherited, ...env, [instanceVariable]: options.directory }, cwd }, options),
+    inGroup(options.directory),
+  )
 }
 
 function start(
@@ -73,12 +77,18 @@ interface Addresses {
   command(pid: number): Promise<number | undefined>
   /** A negative number is a process group. */
   everything(pid: number): Promise<number | undefined>
+  /** Called when the child has ended, for what it may have left. */
+  cleanUp(pid: number): void
 }
 
-const inGroup: Addresses = {
+const inGroup = (directory: string): Addresses => ({
   command: async (pid) => pid,
   everything: async (pid) => -pid,
-}
+  cleanUp(pid) {
+    send(-pid, 'SIGKILL') // helpers may live on, and hold the output open
+    void killLeftovers(directory)
+  },
+})
 
 /** The child waits for the first process of a pid namespace, and that one for the command. When the first one ends, all of it does. */
 const inNamespaces: Addresses = {
@@ -87,6 +97,7 @@ const inNamespaces: Addresses = {
     return first === undefined ? undefined : firstChild(first)
   },
   everything: async (pid) => (await firstChild(pid)) ?? pid,
+  cleanUp: () => {},
 }
 
 function follow(child: ChildProcess, addresses: Addresses): RunningProcess {
@@ -98,10 +109,7 @@ function follow(child: ChildProcess, addresses: Addresses): RunningProcess {
   }
   child.on('error', (error) => end({ error: error.message }))
   child.on('close', (code, signal) => end(toExit(code, signal)))
-  child.on('exit', () => {
-    // A plain command's helpers may live on, and hold the output open.
-    if (addresses === inGroup && child.pid !== undefined) send(-child.pid, 'SIGKILL')
-  })
+  child.on('exit', () => child.pid !== undefined && addresses.cleanUp(child.pid))
   const sendTo = async (to: Addresses['command'], name: NodeJS.Signals) => {
     if (over || child.pid === undefined) return
     const pid = await to(child.pid)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Evidence, SlotState } from '@kiwi/core'
 import type { Launch } from './api.js'
 import { Instance } from './instance.js'
-import { readTail } from './log-file.js'
+import { logsOf, pruneLogs, readTail } from './log-file.js'
 import type { SlotOrder } from './state.js'
 
 export interface SlotOptions {
@@ -49,12 +49,13 @@ export class Slot {
   }
 
   get evidence(): Evidence {
-    const instances = this.#all.map(({ state: { id, exitCode, reason } }) => ({
-      id,
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(reason === undefined ? {} : { reason }),
-      lastOutput: readTail(this.#logFile(id)),
-    }))
+    const states = new Map(this.#all.map(({ state }) => [state.id, state]))
+    const logs = logsOf(this.#logs, this.order.id).map((name) => name.replace(/\.log$/, ''))
+    const instances = [...new Set([...states.keys(), ...logs])].map((id) => {
+      const { exitCode, reason } = states.get(id) ?? {}
+      const ended = { ...(exitCode === undefined ? {} : { exitCode }), ...(reason === undefined ? {} : { reason }) }
+      return { id, ...ended, lastOutput: readTail(join(this.#logs, `${id}.log`)) }
+    })
     return { slot: this.order.id, instances }
   }
 
@@ -78,6 +79,7 @@ export class Slot {
     await this.stop()
     await rm(this.#folder, { recursive: true, force: true })
     await rm(root.made, { recursive: true, force: true })
+    pruneLogs(this.#logs)
   }
 
   /** Stops everything with its grace. */
@@ -107,7 +109,16 @@ export class Slot {
     const { health, stopGraceMs } = this.order
     const directory = join(this.#folder, id)
     const { changed, left } = this.#options
-    return new Instance({ id, launch, health, stopGraceMs, directory, logFile: this.#logFile(id), changed, left })
+    return new Instance({
+      id,
+      launch,
+      health,
+      stopGraceMs,
+      directory,
+      logFile: join(this.#logs, `${id}.log`),
+      changed,
+      left,
+    })
   }
 
   #freeId(): string {
@@ -117,8 +128,8 @@ export class Slot {
     return `${this.order.id}-${number}`
   }
 
-  #logFile(id: string): string {
-    return join(this.#options.directory, 'logs', `${id}.log`)
+  get #logs(): string {
+    return join(this.#options.directory, 'logs')
   }
 
   async #stop(instance: Instance): Promise<void> {

@@ -8,10 +8,12 @@ import { forwardUpgrade } from './upgrade.js'
 
 /** Longer than most clients keep a connection, so that it is they who close it and no request crosses our closing. */
 const keepAliveMs = 75_000
+/** Bytes; more than applications take by default: it is they who say that it is too much. */
+const maxHeaderSize = 64 * 1024
 
 /** A server that forwards each request to the instance whose turn it is at that moment, whatever connection it came on. */
 export function httpFront(pick: Pick): Server {
-  const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, maxHeaderSize: 64 * 1024 })
+  const server = createServer({ keepAliveTimeout: keepAliveMs, requestTimeout: 0, maxHeaderSize })
   server.on('request', (request, response) => void forward(request, response, pick))
   server.on('upgrade', (request, socket, head) => void forwardUpgrade(request, socket, head, pick))
   return server
@@ -61,6 +63,7 @@ function send(
     method: request.method,
     path: request.url,
     headers: requestHeaders(request),
+    maxHeaderSize,
     ...(socket === undefined ? { agent: instance.agent } : { createConnection: () => socket }),
   })
   upstream.on('response', (answer) => {
