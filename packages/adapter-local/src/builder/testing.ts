@@ -30,7 +30,12 @@ export interface Bench extends Disposable {
   write(files: Readonly<Record<string, string>>): void
   /** Makes an image that FROM can name. */
   base(name: string, layers: readonly Layer[], config?: RunConfig): Promise<void>
-  build(dockerfile: string, more?: Partial<BuildRequest>): Promise<Built>
+  build(dockerfile: string, more?: Partial<BuildRequest>, watch?: Watch): Promise<Built>
+}
+
+export interface Watch {
+  readonly signal?: AbortSignal | undefined
+  readonly onOutput?: (() => void) | undefined
 }
 
 export interface Built {
@@ -70,9 +75,14 @@ export function bench(options: Partial<LocalBuilderOptions> = {}): Bench {
     async base(name, layers, config) {
       bases.set(name, await putImage(images, layers, config))
     },
-    async build(dockerfile, more = {}) {
+    async build(dockerfile, more = {}, watch = {}) {
       builds += 1
-      const test = testContext({ id: `build-${builds}` })
+      const plain = testContext({ id: `build-${builds}`, signal: watch.signal })
+      const output: TestContext['output'] = async (bytes, where) => {
+        watch.onOutput?.()
+        await plain.output(bytes, where)
+      }
+      const test = { ...plain, output }
       const request: BuildRequest = {
         dockerfile,
         dockerfilePath: 'Dockerfile',

@@ -6,11 +6,11 @@ export interface FoundUser extends StepUser {
   readonly home: string
 }
 
-/** Whom USER means in this image: `name`, `uid`, either with `:group`. Rejects a name that the image does not know with `CONTEXT_INVALID`. */
+/** Whom USER means in this image: `name`, `uid`, either with `:group`; root needs no entry. Rejects a name that the image does not know with `CONTEXT_INVALID`. */
 export function findUser(text: string, view: View): FoundUser {
   const [wanted = '', group] = splitOwner(text === '' ? '0' : text)
   const row = userRow(wanted, view)
-  const uid = number(row?.[2]) ?? number(wanted)
+  const uid = number(row?.[2]) ?? number(wanted === 'root' ? '0' : wanted)
   if (uid === undefined) throw unknown('user', wanted)
   const gid = group === undefined ? (number(row?.[3]) ?? 0) : findGroup(group, view)
   const name = row?.[0]
@@ -29,7 +29,7 @@ export function findUser(text: string, view: View): FoundUser {
 /** Whom `--chown` means. A user alone gives the group of the same number, or a named user's own group. */
 export function findOwner(text: string, view: View): { readonly uid: number; readonly gid: number } {
   const [wanted = '', group] = splitOwner(text)
-  const uid = number(wanted) ?? number(userRow(wanted, view)?.[2])
+  const uid = number(wanted) ?? number(userRow(wanted, view)?.[2]) ?? (wanted === 'root' ? 0 : undefined)
   if (uid === undefined) throw unknown('user', wanted)
   if (group !== undefined) return { uid, gid: findGroup(group, view) }
   return { uid, gid: number(wanted) ?? number(userRow(wanted, view)?.[3]) ?? uid }

@@ -14,7 +14,7 @@ export const overlayMissing: string | undefined = whyNoOverlay()
 
 /** A layer of the entries, as a registry would give it. A content makes a file; `->` a symlink, `=>` a hard link, a trailing slash a directory. */
 export function layerOf(
-  ...files: readonly (readonly [name: string, content?: string, more?: Partial<TarHeader>])[]
+  ...files: readonly (readonly [name: string, content?: string | Uint8Array, more?: Partial<TarHeader>])[]
 ): Layer {
   const blocks = files.flatMap(([name, content = '', more = {}]) => {
     const header = headerOf(name, content, more)
@@ -32,9 +32,10 @@ export function layerOf(
   }
 }
 
-function headerOf(name: string, content: string, more: Partial<TarHeader>): TarHeader {
+function headerOf(name: string, content: string | Uint8Array, more: Partial<TarHeader>): TarHeader {
   const plain = { name, mode: 0o644, uid: 0, gid: 0, size: 0, mtimeSeconds: 1_700_000_000 }
   if (name.endsWith('/')) return { ...plain, name: name.slice(0, -1), type: 'directory', mode: 0o755, ...more }
+  if (typeof content !== 'string') return { ...plain, type: 'file', ...more }
   if (content.startsWith('-> ')) return { ...plain, type: 'symlink', mode: 0o777, link: content.slice(3), ...more }
   if (content.startsWith('=> ')) return { ...plain, type: 'hardlink', link: content.slice(3), ...more }
   return { ...plain, type: 'file', ...more }
