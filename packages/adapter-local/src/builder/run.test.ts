@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { chooseIsolation } from '../isolation/index.js'
 import { layerOf, overlayMissing } from '../layers/testing.js'
 import { localBuilder } from './local-builder.js'
-import { type Bench, type Built, bench, busybox } from './testing.js'
+import { architecture, type Bench, type Built, bench, busybox } from './testing.js'
 
 const missing = overlayMissing ?? (busybox === undefined ? 'no busybox on this machine' : undefined)
 if (missing) console.warn(`SKIPPED: tests of RUN in namespaces (${missing})`)
@@ -212,7 +212,8 @@ describe('RUN without namespaces', () => {
 
   it('is taken only where it was allowed and nothing better works; else the builder names the cure', async () => {
     const { signal } = new AbortController()
-    const unfit = '/proc/no-place-for-an-upper-directory'
+    at.write({ file: '' })
+    const unfit = join(at.directory, 'context/file/state')
     expect(await chooseIsolation('auto-with-none', unfit, signal)).toMatchObject({ kind: 'none' })
     const builder = localBuilder({ directory: unfit })
     const { ok, details } = await builder.probe(testContext())
