@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import {
   type BuildRequest,
   type BuiltImage,
+  type Descriptor,
   digestOf,
   type ImageSource,
   KiwiError,
@@ -30,6 +31,8 @@ export interface Bench extends Disposable {
   write(files: Readonly<Record<string, string>>): void
   /** Makes an image that FROM can name. */
   base(name: string, layers: readonly Layer[], config?: RunConfig): Promise<void>
+  /** Of an image made with `base`; its blobs lie in `bases`. */
+  manifest(name: string): Descriptor
   build(dockerfile: string, more?: Partial<BuildRequest>, watch?: Watch): Promise<Built>
 }
 
@@ -74,6 +77,11 @@ export function bench(options: Partial<LocalBuilderOptions> = {}): Bench {
     },
     async base(name, layers, config) {
       bases.set(name, await putImage(images, layers, config))
+    },
+    manifest(name) {
+      const source = bases.get(name)
+      if (source === undefined) throw new TypeError(`there is no ${name}`)
+      return source.root
     },
     async build(dockerfile, more = {}, watch = {}) {
       builds += 1
@@ -151,7 +159,8 @@ function readBuilt(image: BuiltImage, layout: Layout, context: TestContext, fold
   }
 }
 
-function applyLayer(file: string, folder: string): void {
+/** Unpacks a layer onto a folder with GNU tar, and `rm` for each whiteout. */
+export function applyLayer(file: string, folder: string): void {
   const names = execFileSync('tar', ['-tzf', file]).toString().trim().split('\n')
   for (const name of names.filter((one) => /(^|\/)\.wh\.[^/]*$/.test(one))) {
     rmSync(join(folder, name.replace(/\.wh\.([^/]*)$/, '$1')), { recursive: true, force: true })
