@@ -21,6 +21,12 @@ export interface LocalRuntimeOptions {
   readonly layers?: LayerStore | undefined
   /** Default: `auto-with-none`. With `auto`, nothing is started where namespaces are not to be had. */
   readonly isolation?: Isolation | undefined
+  /**
+   * `host` (default): instances share this machine's network, and have to listen on the port that PORT tells. `own`: each has a network
+   * namespace, listens on the environment's `port` whatever that is, and reaches other machines through this one. Takes namespaces,
+   * `ip`, and iptables with forwarding for the way out.
+   */
+  readonly network?: 'host' | 'own' | undefined
   /** The built `supervisor/main.js`. Default: the one of this package. */
   readonly supervisorPath?: string | undefined
 }
@@ -43,6 +49,7 @@ export type EnvironmentName = Pick<Target, 'service' | 'environment'>
 export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   const directory = resolve(options.directory)
   const supervisorPath = options.supervisorPath ?? builtSupervisor()
+  const { network = 'host' } = options
   const images = ociLayout(options.images ?? join(directory, 'images'))
   let found: Promise<FoundIsolation> | undefined
   const isolationFor = ({ signal }: Context) => {
@@ -55,9 +62,10 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
   const place = (target: EnvironmentName) => environmentDirectory(directory, target)
   const settingOf = async (target: Target, context: Context): Promise<Setting> => {
     const isolation = usable(await isolationFor(context))
+    if (isolation === 'none' && network === 'own') throw needsNamespaces()
     const form = isolation === 'none' ? 'plain' : 'overlay'
     const layers = options.layers ?? layerStore(join(directory, 'cache'), { form })
-    return { directory: place(target), supervisorPath, isolation, images, layers }
+    return { directory: place(target), supervisorPath, isolation, network, images, layers }
   }
   return {
     contract: 'runtime/v1',
@@ -82,6 +90,13 @@ function usable({ kind, because, cure }: FoundIsolation): 'namespaces' | 'none' 
   throw new KiwiError('RUNTIME_FAILED', `instances cannot be kept apart from this machine: ${because}`, {
     retryable: false,
     hint: cure,
+  })
+}
+
+function needsNamespaces(): KiwiError {
+  return new KiwiError('RUNTIME_FAILED', 'a network of its own takes namespaces, which are not to be had', {
+    retryable: false,
+    hint: 'Ask the runtime’s probe what this machine lacks, or leave `network` out.',
   })
 }
 

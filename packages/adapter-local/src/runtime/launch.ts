@@ -30,6 +30,7 @@ export async function planLaunch(
     workingDirectory: `/${view.resolve(config.WorkingDir ?? '/')}`,
     user: { uid: user.uid, gid: user.gid },
     stopSignal: signalName(config.StopSignal),
+    network: { kind: setting.network, port: action.spec.port },
     mounts: await Promise.all(action.spec.volumes.map((volume) => mountOf(setting, volume, view))),
   }
   if (setting.isolation === 'none') return plainLaunch(setting, image, shared, signal)

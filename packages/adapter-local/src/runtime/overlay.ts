@@ -13,7 +13,8 @@ export async function overlayLaunch(
 ): Promise<Launch> {
   const layers = await Promise.all(image.layers.map((layer) => store.ensure(layer, signal)))
   const networkFiles = ['hosts', 'resolv.conf'].map((name) => ({ name, path: view.resolve(`etc/${name}`) }))
-  for (const { name } of networkFiles) await writeFile(join(made, name), await readHostFile(name), { mode: 0o644 })
+  for (const { name } of networkFiles)
+    await writeFile(join(made, name), await readHostFile(name, launch), { mode: 0o644 })
   const stubs = join(made, 'stubs')
   await makeStubs(stubs, view, [
     ...['proc', 'sys', 'dev', launch.workingDirectory.slice(1)].map((path) => ({ path, type: 'directory' as const })),
@@ -29,6 +30,9 @@ async function placeOf({ source, target }: Mount) {
   return { path: target, type: isDirectory ? ('directory' as const) : ('file' as const) }
 }
 
-async function readHostFile(name: string): Promise<string> {
-  return readFile(`/etc/${name}`, 'utf8').catch(() => '')
+/** A name server on a loopback address is this machine's own; from another network, those that it asks itself are reached. */
+async function readHostFile(name: string, { network }: Pick<Launch, 'network'>): Promise<string> {
+  const text = await readFile(`/etc/${name}`, 'utf8').catch(() => '')
+  if (name !== 'resolv.conf' || network.kind === 'host' || !/^nameserver\s+127\./m.test(text)) return text
+  return readFile('/run/systemd/resolve/resolv.conf', 'utf8').catch(() => text)
 }

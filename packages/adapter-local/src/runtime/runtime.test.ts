@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { secret } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { describe, expect, it } from 'vitest'
+import { freePort } from '../supervisor/ports.js'
 import {
   answering,
   ensure,
@@ -150,6 +151,15 @@ describe('an application that fails', () => {
     const seen = await until(runtime, ({ slots }) => (slots[0]?.instances[0]?.restarts ?? 0) >= 1)
     expect(seen.slots[0]?.instances[0]).toMatchObject({ ready: false })
     expect(JSON.stringify(await runtime.evidence(web, 'a', context))).toContain('no-such-program')
+  })
+
+  it('says when it listens on a port of its own choice', async () => {
+    const { runtime, put } = await claimedRuntime()
+    const port = await freePort()
+    const digest = await put(answering('a').replace('process.env.PORT', String(port)))
+    await order(runtime, ensure('a', digest, { spec: { ...spec, port } }))
+    const said = new RegExp(`was refused; node.* listens on port ${port}: .* PORT`)
+    await until(runtime, ({ slots }) => said.test(slots[0]?.instances[0]?.message ?? ''))
   })
 
   it('gets no traffic while its health check fails, and gets it back', async () => {

@@ -8,6 +8,7 @@ export interface Setting {
   readonly supervisorPath: string
   /** `namespaces`: instances have a mounted root and namespaces of their own. `none`: they are plain processes of this machine. */
   readonly isolation: 'namespaces' | 'none'
+  readonly network: 'host' | 'own'
   readonly images: OciLayout
   readonly layers: LayerStore
 }

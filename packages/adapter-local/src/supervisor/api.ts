@@ -57,6 +57,8 @@ export interface Launch {
   /** Only where the root is mounted; a plain process runs as whoever runs Kiwi. */
   readonly user: { readonly uid: number; readonly gid: number }
   readonly stopSignal: string
+  /** `host`: this machine's; the supervisor chooses a port, `port` is where a deaf application would listen. `own`: a namespace, in which the application listens on `port`. */
+  readonly network: { readonly kind: 'host' | 'own'; readonly port: number }
   readonly mounts: readonly Mount[]
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { checkHealth } from './health.js'
+import { checkHealth, loopback } from './health.js'
 import { freePort, listenerOn } from './ports.js'
 
 const http = { type: 'http', path: '/up', intervalMs: 1000, timeoutMs: 200 } as const
@@ -21,24 +21,26 @@ describe('a health check', () => {
   it.each([
     [200, { healthy: true, host: '127.0.0.1' }],
     [302, { healthy: true, host: '127.0.0.1' }],
-    [404, { healthy: false, problem: 'GET /up answered 404' }],
-    [undefined, { healthy: false, problem: 'GET /up did not answer within 200 ms' }],
+    [404, { healthy: false, refused: false, problem: 'GET /up answered 404' }],
+    [undefined, { healthy: false, refused: false, problem: 'GET /up did not answer within 200 ms' }],
   ])('by HTTP takes any status below 400: %s', async (status, expected) => {
     await using server = await serve('127.0.0.1', status)
-    expect(await checkHealth(http, server.port)).toEqual(expected)
+    expect(await checkHealth(http, server.port, loopback)).toEqual(expected)
     server.closeAllConnections()
   })
 
   it('finds an application on the other loopback address', async () => {
     await using server = await serve('::1', 200)
-    expect(await checkHealth(http, server.port)).toEqual({ healthy: true, host: '::1' })
-    expect(await checkHealth(tcp, server.port)).toEqual({ healthy: true, host: '::1' })
+    expect(await checkHealth(http, server.port, loopback)).toEqual({ healthy: true, host: '::1' })
+    expect(await checkHealth(tcp, server.port, loopback)).toEqual({ healthy: true, host: '::1' })
   })
 
   it('says that nobody listens', async () => {
     const port = await freePort()
-    expect(await checkHealth(http, port)).toMatchObject({ healthy: false, problem: 'GET /up was refused' })
-    expect(await checkHealth(tcp, port)).toMatchObject({ problem: `a connection to port ${port} was refused` })
+    expect(await checkHealth(http, port, loopback)).toMatchObject({ healthy: false, problem: 'GET /up was refused' })
+    expect(await checkHealth(tcp, port, loopback)).toMatchObject({
+      problem: `a connection to port ${port} was refused`,
+    })
   })
 })
 

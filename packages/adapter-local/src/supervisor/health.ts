@@ -2,28 +2,32 @@ import { get } from 'node:http'
 import { connect } from 'node:net'
 import type { HealthCheck } from '@kiwi/core'
 
-/** `host`: the loopback address on which the application answered. */
+/** `host`: the address on which the application answered. */
 export type Finding =
   | { readonly healthy: true; readonly host: string }
-  | { readonly healthy: false; readonly problem: string }
+  | { readonly healthy: false; readonly problem: string; readonly refused: boolean }
 
-/** One look at an application on this machine; it may listen on either loopback address. Never rejects. */
-export async function checkHealth(check: HealthCheck, port: number): Promise<Finding> {
-  const first = await checkOn(check, '127.0.0.1', port)
-  if (first.healthy || !first.refused) return first
-  const second = await checkOn(check, '::1', port)
-  return second.healthy || !second.refused ? second : first
+/** An application on this machine may listen on either. */
+export const loopback: readonly string[] = ['127.0.0.1', '::1']
+
+/** One look at an application; the next address is tried where one refuses. Never rejects. */
+export async function checkHealth(check: HealthCheck, port: number, hosts: readonly string[]): Promise<Finding> {
+  let first: Finding | undefined
+  for (const host of hosts) {
+    const answer = await checkOn(check, host, port)
+    if (answer.healthy || !answer.refused) return answer
+    first ??= answer
+  }
+  return first ?? sick('it has no address')
 }
 
-type Answer = Finding & { readonly refused?: boolean }
-
-function checkOn(check: HealthCheck, host: string, port: number): Promise<Answer> {
+function checkOn(check: HealthCheck, host: string, port: number): Promise<Finding> {
   return check.type === 'http' ? checkHttp(check, host, port) : checkTcp(check, host, port)
 }
 
-function checkHttp(check: HealthCheck, host: string, port: number): Promise<Answer> {
+function checkHttp(check: HealthCheck, host: string, port: number): Promise<Finding> {
   const path = check.path ?? '/'
-  const { promise, resolve } = Promise.withResolvers<Answer>()
+  const { promise, resolve } = Promise.withResolvers<Finding>()
   const request = get({ host, port, path, agent: false, headers: { 'user-agent': 'kiwi-health' } }, (response) => {
     const status = response.statusCode ?? 0
     resolve(status < 400 ? { healthy: true, host } : sick(`GET ${path} answered ${status}`))
@@ -38,8 +42,8 @@ function checkHttp(check: HealthCheck, host: string, port: number): Promise<Answ
   return promise
 }
 
-function checkTcp(check: HealthCheck, host: string, port: number): Promise<Answer> {
-  const { promise, resolve } = Promise.withResolvers<Answer>()
+function checkTcp(check: HealthCheck, host: string, port: number): Promise<Finding> {
+  const { promise, resolve } = Promise.withResolvers<Finding>()
   const socket = connect({ host, port })
   const timer = setTimeout(
     () => resolve(sick(`port ${port} did not accept within ${check.timeoutMs} ms`)),
@@ -53,11 +57,11 @@ function checkTcp(check: HealthCheck, host: string, port: number): Promise<Answe
   })
 }
 
-function sick(problem: string): Answer {
-  return { healthy: false, problem }
+function sick(problem: string): Finding {
+  return { healthy: false, problem, refused: false }
 }
 
-function failed(error: NodeJS.ErrnoException, what: string): Answer {
+function failed(error: NodeJS.ErrnoException, what: string): Finding {
   const refused = error.code === 'ECONNREFUSED' || error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT'
-  return { ...sick(refused ? `${what} was refused` : `${what} failed: ${error.message}`), refused }
+  return { healthy: false, problem: refused ? `${what} was refused` : `${what} failed: ${error.message}`, refused }
 }

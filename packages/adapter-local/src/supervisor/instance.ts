@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { HealthCheck, InstanceState } from '@kiwi/core'
 import type { Launch } from './api.js'
 import type { Upstream } from './front/pick.js'
-import { checkHealth } from './health.js'
+import { checkHealth, loopback } from './health.js'
 import { openLog } from './log-file.js'
-import { freePort } from './ports.js'
+import { freePort, listenerOn } from './ports.js'
 import { type Exit, type RunningProcess, startProcess } from './process.js'
 
 const startingPollMs = 75
@@ -15,6 +15,7 @@ const maxBackoffMs = 5000
 /** An instance that ran this long is forgiven its earlier crashes: the next restart comes quickly again. */
 const forgivenAfterMs = 30_000
 const drainPollMs = 20
+const explainAfterMs = 1000
 
 export interface InstanceOptions {
   readonly id: string
@@ -22,6 +23,8 @@ export interface InstanceOptions {
   readonly health: HealthCheck
   readonly stopGraceMs: number
   readonly directory: string
+  /** The environment's directory. */
+  readonly environment: string
   readonly logFile: string
   /** Called after everything that a snapshot shows. */
   changed(): void
@@ -108,14 +111,15 @@ export class Instance implements Upstream {
   }
 
   async #runOnce(output: (bytes: Uint8Array) => void): Promise<Exit> {
-    const { launch, directory, health } = this.#options
+    const { launch, directory, environment, health } = this.#options
     const over = new AbortController()
     try {
-      this.#port = await freePort()
-      this.#process = await startProcess({ launch, directory, port: this.#port, output })
+      this.#port = launch.network.kind === 'own' ? launch.network.port : await freePort()
+      this.#process = await startProcess({ launch, directory, environment, port: this.#port, output })
+      const hosts = this.#process.host === undefined ? loopback : [this.#process.host]
       if (this.#stop.signal.aborted) await this.#process.kill()
       else this.#set({ phase: 'running' })
-      void this.#watch(health, over.signal)
+      void this.#watch(health, hosts, over.signal)
       return await this.#process.ended
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) }
@@ -128,21 +132,33 @@ export class Instance implements Upstream {
   }
 
   /** Looks often until the application is up, then as often as asked; a single slow answer does not take it out. */
-  async #watch(check: HealthCheck, over: AbortSignal): Promise<void> {
+  async #watch(check: HealthCheck, hosts: readonly string[], over: AbortSignal): Promise<void> {
+    const explainFrom = performance.now() + explainAfterMs
+    let deaf: string | undefined
     let failures = 0
     while (!over.aborted) {
-      const finding = await checkHealth(check, this.#port)
+      const finding = await checkHealth(check, this.#port, hosts)
       if (over.aborted || this.#stop.signal.aborted) return
       failures = finding.healthy ? 0 : failures + 1
       if (finding.healthy) {
         this.#host = finding.host
         if (!this.ready) this.#set({ ready: true, message: undefined })
       } else if (!this.ready || failures >= failuresUntilUnready) {
-        this.#set({ ready: false, message: finding.problem })
+        deaf ??= finding.refused && performance.now() > explainFrom ? await this.#explain() : undefined
+        this.#set({ ready: false, message: deaf === undefined ? finding.problem : `${finding.problem}; ${deaf}` })
       }
       const pauseMs = this.ready ? check.intervalMs : Math.min(startingPollMs, check.intervalMs)
       await sleep(pauseMs, undefined, { signal: over }).catch(() => {})
     }
+  }
+
+  /** The most common reason why nothing listens: the application has its own mind about the port. */
+  async #explain(): Promise<string | undefined> {
+    const { kind, port } = this.#options.launch.network
+    const other = kind === 'host' && port !== this.#port ? await listenerOn(port) : undefined
+    if (other === undefined) return undefined
+    const advice = "it has to listen on the port that PORT tells, or the runtime needs network: 'own'"
+    return `${other.name} (process ${other.pid}) listens on port ${port}: if that is the application, ${advice}`
   }
 
   async #drained(): Promise<void> {

@@ -24,6 +24,7 @@ function slot(id: string, more: Partial<OrderedSlot> = {}): OrderedSlot {
       workingDirectory: '/',
       user: { uid: 0, gid: 0 },
       stopSignal: 'SIGTERM',
+      network: { kind: 'host', port: 3000 },
       mounts: [],
     },
     ...more,

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { basename } from 'node:path'
 import { KiwiError } from '@kiwi/core'
 
 /** Below what systems give to outgoing connections and to servers that take any port: nobody else comes upon these by chance. */
@@ -43,9 +44,15 @@ export async function listenerOn(port: number): Promise<{ readonly pid: number; 
   const targets = new Set(inodes.map((inode) => `socket:[${inode}]`))
   for (const pid of (await readdir('/proc')).map(Number).filter(Number.isInteger)) {
     if (!(await holdsOne(pid, targets))) continue
-    return { pid, name: (await readOrNothing(`/proc/${pid}/comm`)).trim() }
+    return { pid, name: await nameOf(pid) }
   }
   return undefined
+}
+
+/** What it was started as; some runtimes rename their first thread, which is what `comm` tells. */
+async function nameOf(pid: number): Promise<string> {
+  const [program = ''] = (await readOrNothing(`/proc/${pid}/cmdline`)).split('\0')
+  return basename(program) || (await readOrNothing(`/proc/${pid}/comm`)).trim()
 }
 
 async function holdsOne(pid: number, targets: ReadonlySet<string>): Promise<boolean> {

@@ -1,14 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { findTool } from '../tools/find.js'
+import type { Duplex } from 'node:stream'
+import { findTool, needTool } from '../tools/find.js'
 import type { Launch } from './api.js'
 import { instanceVariable, killLeftovers } from './leftovers.js'
 import { namespacedCommand } from './namespaces.js'
+import { joinNetwork } from './network.js'
 
 /** One run of an instance's command. */
 export interface RunningProcess {
+  /** Its address, where it has a network of its own. */
+  readonly host?: string | undefined
   /** Resolves, never rejects, when the command and all it has started are gone. */
   readonly ended: Promise<Exit>
   /** Sends the signal to the command itself. */
@@ -28,6 +33,8 @@ export interface StartOptions {
   readonly launch: Launch
   /** Holds what the instance writes, where its root is mounted. */
   readonly directory: string
+  /** Where the environment's things are; names it. */
+  readonly environment: string
   readonly port: number
   output(bytes: Uint8Array): void
 }
@@ -40,7 +47,48 @@ export async function startProcess(options: StartOptions): Promise<RunningProces
   const { directory } = options
   const { layers } = launch.root
   const command = await namespacedCommand(launch, [...layers, launch.root.stubs], directory, env)
-  return follow(start(command.argv, { env: command.env, cwd: directory }, options), inNamespaces)
+  const where = { env: command.env, cwd: directory }
+  if (launch.network.kind === 'own') return startInOwnNetwork(command.argv, where, options)
+  return follow(start(command.argv, where, options), inNamespaces)
+}
+
+/** The command waits in its network namespace until that is joined with this machine. */
+async function startInOwnNetwork(
+  argv: readonly string[],
+  where: Where,
+  options: StartOptions,
+): Promise<RunningProcess> {
+  const child = start([...unshareNetwork(), ...argv], where, options)
+  const running = follow(child, inNamespaces)
+  const gate = child.stdio[3] as Duplex // 'pipe' below
+  try {
+    const opened = await Promise.race([once(gate, 'data'), running.ended])
+    if (!Array.isArray(opened) || child.pid === undefined) return running
+    const network = await joinNetwork(child.pid, options.environment)
+    gate.end('go\n')
+    const ended = running.ended.finally(() => network[Symbol.asyncDispose]())
+    return { ...running, ended, host: network.host }
+  } catch (error) {
+    child.kill('SIGKILL')
+    await running.ended
+    throw error
+  }
+}
+
+function unshareNetwork(): readonly string[] {
+  const wait = 'echo >&3; read -r _ <&3; exec 3>&-; exec "$@"'
+  return [
+    needTool('setpriv'),
+    '--pdeathsig',
+    'KILL',
+    '--',
+    needTool('unshare'),
+    '--net',
+    needTool('sh'),
+    '-c',
+    wait,
+    'sh',
+  ]
 }
 
 function startPlain(
@@ -60,13 +108,15 @@ function startPlain(
   )
 }
 
-function start(
-  argv: readonly string[],
-  where: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
-  options: StartOptions,
-): ChildProcess {
+interface Where {
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+}
+
+function start(argv: readonly string[], where: Where, options: StartOptions): ChildProcess {
   const [command = '', ...rest] = argv
-  const child = spawn(command, rest, { ...where, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const gate = options.launch.network.kind === 'own' ? (['pipe'] as const) : []
+  const child = spawn(command, rest, { ...where, detached: true, stdio: ['ignore', 'pipe', 'pipe', ...gate] })
   child.stdout?.on('data', options.output)
   child.stderr?.on('data', options.output)
   return child

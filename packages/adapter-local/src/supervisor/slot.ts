@@ -108,13 +108,14 @@ export class Slot {
     const id = this.#freeId()
     const { health, stopGraceMs } = this.order
     const directory = join(this.#folder, id)
-    const { changed, left } = this.#options
+    const { directory: environment, changed, left } = this.#options
     return new Instance({
       id,
       launch,
       health,
       stopGraceMs,
       directory,
+      environment,
       logFile: join(this.#logs, `${id}.log`),
       changed,
       left,

@@ -6,6 +6,7 @@ import { trackChanges } from './changes.js'
 import { Front } from './front/front.js'
 import { takeTurns } from './front/pick.js'
 import { killLeftovers } from './leftovers.js'
+import { removeLeftRules } from './network.js'
 import { claimed, ordered, refuseOlder } from './orders.js'
 import { Slot } from './slot.js'
 import { loadState, type SlotOrder, type State, saveState } from './state.js'
@@ -103,6 +104,7 @@ export class Supervisor {
   /** An earlier supervisor's orders hold; its instances went with it, and what they wrote goes now. */
   async #resume(): Promise<void> {
     await killLeftovers(join(this.#directory, 'slots'))
+    await removeLeftRules(this.#directory)
     await rm(join(this.#directory, 'slots'), { recursive: true, force: true })
     await removeUnused(join(this.#directory, 'made'), new Set(this.#state.slots.map(({ root }) => root.made)))
     if (this.#state.slots.length > 0) await this.#openFront().catch(() => {}) // the next order tells who has the port
