@@ -23,6 +23,7 @@ import { history } from './release/history.js'
 import { createRedactor } from './secrets/redactor.js'
 import { createSecretAccess, type SecretResolver } from './secrets/resolver.js'
 import { gitSource } from './sources/git.js'
+import { removeLeftovers } from './sources/git-command.js'
 
 export interface KiwiOptions {
   /** By name; asked in this order which one fits. */
@@ -90,9 +91,10 @@ export interface Kiwi extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Wires the parts; decides nothing. */
-export function createKiwi(options: KiwiOptions): Promise<Kiwi> {
+/** Wires the parts; decides nothing. Takes no run over: that is `resume`'s. */
+export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
   const { engine, close } = startEngine(options)
+  await removeLeftovers(sourcesOf(engine.directory))
   const { store, hub, clock, closing } = engine
   const worker = thisWorker()
   const working = new Set<Promise<void>>()
@@ -166,7 +168,7 @@ export function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     },
     [Symbol.asyncDispose]: () => kiwi.close(),
   }
-  return Promise.resolve(kiwi)
+  return kiwi
 }
 
 function startEngine(options: KiwiOptions): { engine: Engine; close(): void } {
@@ -180,7 +182,7 @@ function startEngine(options: KiwiOptions): { engine: Engine; close(): void } {
       builders,
       registries,
       runtimes,
-      source: (definition) => gitSource(definition, { directory: join(directory, 'sources') }),
+      source: (definition) => gitSource(definition, { directory: sourcesOf(directory) }),
     },
     store,
     hub: createHub(),
@@ -199,6 +201,10 @@ function startEngine(options: KiwiOptions): { engine: Engine; close(): void } {
     engine,
     close: () => closing.abort(new KiwiError('LEASE_LOST', 'this process stopped working; resume the run')),
   }
+}
+
+function sourcesOf(directory: string): string {
+  return join(directory, 'sources')
 }
 
 function servicesOf(store: Store): Kiwi['services'] {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createKiwi, type Kiwi, KiwiError, type KiwiEvent, type ServiceDefinition, sqliteStore } from '@kiwi/core'
@@ -204,5 +204,46 @@ describe('what is asked wrongly', () => {
   it('a ref that does not exist ends the run with what to do', async () => {
     const run = await kiwi.release('web', { ...asked, ref: 'nowhere' })
     await expect(run.result).rejects.toMatchObject({ code: 'REF_NOT_FOUND', stage: 'source' })
+  })
+})
+
+describe('a secret', () => {
+  it('that a crashing application prints is in no event, error or row', async () => {
+    process.env.KIWI_TEST_PASSWORD = 'correct-horse'
+    await kiwi.close()
+    const leaky: MemoryRuntime = {
+      ...crashing(runtime),
+      async act(target, action, context) {
+        if (action.type === 'ensure-slot') await context.secret({ secret: 'KIWI_TEST_PASSWORD' }, async () => undefined)
+        await runtime.act(target, action, context)
+      },
+      evidence: async (_, slot) => ({ slot, instances: [{ id: slot, lastOutput: ['password is correct-horse'] }] }),
+    }
+    kiwi = await start({ runtime: leaky })
+    const run = await kiwi.release('web', asked)
+    const told = JSON.stringify([await Array.fromAsync(run), await kiwi.history('web', 'production')])
+    const error = await run.result.catch((thrown: unknown) => JSON.stringify(thrown) + String(thrown))
+    expect(told).toContain('password is [redacted:KIWI_TEST_PASSWORD]')
+    expect(told + error + readFileSync(join(directory, 'kiwi.sqlite')).toString('latin1')).not.toContain(
+      'correct-horse',
+    )
+    delete process.env.KIWI_TEST_PASSWORD
+  })
+})
+
+describe('a runtime that refuses for good', () => {
+  it('fails the run with its own error, after the way back', async () => {
+    await kiwi.close()
+    const refusing: MemoryRuntime = {
+      ...runtime,
+      async act(target, action, context) {
+        if (action.type === 'route') throw new KiwiError('RUNTIME_FAILED', 'no', { retryable: false })
+        await runtime.act(target, action, context)
+      },
+    }
+    kiwi = await start({ runtime: refusing })
+    const run = await kiwi.release('web', asked)
+    await expect(run.result).rejects.toMatchObject({ code: 'RUNTIME_FAILED', stage: 'deploy' })
+    expect(runtime.snapshot({ service: 'web', environment: 'production' }).slots).toEqual([])
   })
 })

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Context } from '../contracts/v1/context.js'
+import type { Json } from '../contracts/v1/json.js'
 import type { Lease, RunRow, StepRecord, Store } from '../contracts/v1/store.js'
 import type { Tree } from '../contracts/v1/tree.js'
-import { KiwiError } from '../errors/kiwi-error.js'
+import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Stage } from '../events/event.js'
 import type { Hub } from '../events/hub.js'
 import { eventWriter } from '../events/writer.js'
@@ -48,7 +49,7 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
     await end(run, row)
   } catch (error) {
     if (kept.signal.aborted) await store.giveBack(lease)
-    else await fail(run, row, KiwiError.from(error))
+    else await fail(run, row, redacted(KiwiError.from(error), engine.redactor))
   } finally {
     ended.abort()
   }
@@ -66,10 +67,14 @@ async function end(run: PipelineRun, row: RunRow): Promise<void> {
   run.killPoint('run: ended')
 }
 
-async function fail(run: PipelineRun, row: RunRow, error: KiwiError): Promise<void> {
-  const record = error.toRecord()
+/** An error may quote an application's output: what is stored of it knows no secret. */
+function redacted(error: KiwiError, redactor: Redactor): ErrorRecord {
+  return redactor.json(error.toRecord() as unknown as Json) as unknown as ErrorRecord // a record is plain JSON; redaction keeps the shape
+}
+
+async function fail(run: PipelineRun, row: RunRow, record: ErrorRecord): Promise<void> {
   const failed = failedRelease(run, record)
-  const status = error.code === 'CANCELLED' ? 'cancelled' : 'failed'
+  const status = record.code === 'CANCELLED' ? 'cancelled' : 'failed'
   if (failed) run.events.emit(recorded(failed), 'record')
   run.events.emit({ type: 'run-ended', status, durationMs: run.clock.now() - row.acceptedAt, error: record })
   await run.events.commit({ documents: failed ? [releaseDocument(failed)] : [], end: { status } })

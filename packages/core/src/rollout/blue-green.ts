@@ -3,16 +3,20 @@ import { fold } from '../verdict/fold.js'
 import { isReady, readyCount, slotOf, unrouted } from './read.js'
 import type { Decision, Seen, Wanted } from './types.js'
 
+/** A route that has not settled after this long will not: the slot behind it is gone, or nobody can tell. */
+const settlesWithinMs = 30_000
+
 /**
  * The new slot beside the old one → ready → the route moves at once → the old slot stays ready for an instant way back,
  * until the next release replaces it (Argo Rollouts' order, on any runtime that has slots and a route).
  */
 export function blueGreen(wanted: Wanted, seen: Seen): Decision {
   const { snapshot, instruction } = seen
-  if (instruction === 'revert') return goBack(wanted, snapshot)
+  if (instruction === 'revert') return goBack(wanted, seen)
   const slot = slotOf(snapshot, wanted.slot)
-  if (!slot || slot.replicas !== wanted.replicas || slot.instances.length === 0) return ensure(wanted, snapshot)
-  if (snapshot.route.slots.includes(wanted.slot)) return settle(wanted, snapshot)
+  if (!slot || slot.replicas !== wanted.replicas || slot.instances.length < wanted.replicas)
+    return ensure(wanted, snapshot)
+  if (snapshot.route.slots.includes(wanted.slot)) return settle(wanted, seen)
   return promote(wanted, seen, slot)
 }
 
@@ -32,17 +36,23 @@ function promote(wanted: Wanted, { snapshot, instruction, elapsedMs }: Seen, slo
 }
 
 /** The route is on the wanted slot: wait until all traffic is there, then keep only the slot it came from. */
-function settle(wanted: Wanted, snapshot: Snapshot): Decision {
+function settle(wanted: Wanted, { snapshot, elapsedMs }: Seen): Decision {
   const { revision, route } = snapshot
   const slot = slotOf(snapshot, wanted.slot)
-  if (!route.settled) return wait('all traffic goes to it', slot)
+  if (!route.settled) {
+    const message = `not all traffic goes to ${wanted.slot}`
+    const late = elapsedMs > wanted.readyWithinMs + settlesWithinMs
+    return late
+      ? { type: 'fail', code: 'ROLLOUT_DEADLINE', message, evidence: { slot: wanted.slot } }
+      : wait('all traffic goes to it', slot)
+  }
   const stale = unrouted(snapshot).find((other) => other.id !== wanted.slot && other.id !== wanted.replaces)
   if (stale) return { type: 'act', action: { type: 'remove-slot', revision, slot: stale.id } }
   return { type: 'done', route: route.slots, addresses: route.addresses }
 }
 
 /** Back to the slot that had the traffic, if it can take it; then the slot this release made goes. A slot that an earlier release made stays. */
-function goBack(wanted: Wanted, snapshot: Snapshot): Decision {
+function goBack(wanted: Wanted, { snapshot, goingBackMs }: Seen): Decision {
   const { revision, route } = snapshot
   const done: Decision = { type: 'done', route: route.slots, addresses: route.addresses }
   const slot = slotOf(snapshot, wanted.slot)
@@ -50,7 +60,7 @@ function goBack(wanted: Wanted, snapshot: Snapshot): Decision {
     const back = unrouted(snapshot).find((other) => other.id === wanted.replaces && isReady(other, other.replicas))
     return back ? { type: 'act', action: { type: 'route', revision, from: route.slots, to: [back.id] } } : done
   }
-  if (!route.settled) return wait('all traffic is back', slot)
+  if (!route.settled && goingBackMs < settlesWithinMs) return wait('all traffic is back', slot)
   const made = slot?.release === wanted.release
   return made ? { type: 'act', action: { type: 'remove-slot', revision, slot: wanted.slot } } : done
 }

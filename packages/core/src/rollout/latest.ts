@@ -7,8 +7,9 @@ export interface Latest<T> extends AsyncDisposable {
   next(withinMs: number): Promise<T>
 }
 
-/** After a fault that may pass, the stream is opened again this much later. */
+/** After a fault that may pass, the stream is opened again this much later, and for this long altogether. */
 const reopenMs = 500
+const patienceMs = 300_000
 
 export function latest<T>(
   open: (signal: AbortSignal) => AsyncIterable<T>,
@@ -21,6 +22,7 @@ export function latest<T>(
   let fresh = false
   let failure: unknown
   let wake = () => {}
+  let seenAt = clock.now()
 
   const pump = async () => {
     while (!signal.aborted) {
@@ -28,10 +30,12 @@ export function latest<T>(
         for await (const it of open(signal)) {
           value = { it }
           fresh = true
+          seenAt = clock.now()
           wake()
         }
       } catch (error) {
-        if (!signal.aborted && !(KiwiError.is(error) && error.retryable)) throw error
+        const passing = KiwiError.is(error) && error.retryable && clock.now() - seenAt < patienceMs
+        if (!signal.aborted && !passing) throw error
       }
       await clock.sleep(reopenMs, signal).catch(() => undefined)
     }

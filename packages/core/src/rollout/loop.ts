@@ -44,6 +44,8 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
   const { runtime, target, strategy, wanted, since, clock, context } = options
   const tell = announcer(options)
   let failure: KiwiError | undefined
+  let backSince = 0
+  const trouble = troubleTimer(clock)
   let acted: { readonly revision: string; readonly at: number } | undefined
   await using snapshots = latest((signal) => runtime.observe(target, { ...context, signal }), {
     clock,
@@ -54,12 +56,16 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
     if (acted?.revision === snapshot.revision && clock.now() - acted.at < unseenMs) continue
     const given = await options.instruction()
     failure ??= given.because
+    if (failure) backSince ||= clock.now()
+    const goingBackMs = failure ? clock.now() - backSince : 0
     const instruction = failure ? 'revert' : given.instruction
-    const decision = next(strategy, wanted, { snapshot, instruction, elapsedMs: clock.now() - since })
+    const decision = next(strategy, wanted, { snapshot, instruction, elapsedMs: clock.now() - since, goingBackMs })
     tell(decision, slotOf(snapshot, wanted.slot))
     if (decision.type === 'act') {
-      await act(options, decision.action)
+      const refused = await act(options, decision.action, trouble)
       acted = { revision: decision.action.revision, at: clock.now() }
+      if (refused && (failure || refused.code === 'FENCED')) throw refused
+      failure ??= refused
     } else if (decision.type === 'fail') failure = await failed(options, decision)
     else if (decision.type === 'done') {
       if (failure) throw failure
@@ -68,24 +74,42 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
   }
 }
 
-async function act(
-  { runtime, target, context, provide, emit, killPoint }: RolloutOptions,
-  action: Action,
-): Promise<void> {
-  if (action.type === 'ensure-slot') await provide()
-  killPoint(`rollout: before ${action.type}`)
+/** Makes the write. Answers with the error when it is no use to look again and go on. */
+async function act(options: RolloutOptions, action: Action, trouble: TroubleTimer): Promise<KiwiError | undefined> {
+  const { runtime, target, context, provide, emit, killPoint } = options
   try {
+    if (action.type === 'ensure-slot') await provide()
+    killPoint(`rollout: before ${action.type}`)
     await runtime.act(target, action, context)
-  } catch (error) {
-    if (!mayLookAgain(error)) throw error
+    trouble.over()
+  } catch (thrown) {
+    context.signal.throwIfAborted()
+    const error = KiwiError.from(thrown, 'deploy')
+    return trouble.mayPass(error) ? undefined : error
   }
   killPoint(`rollout: after ${action.type}`)
   if (action.type === 'route') emit({ type: 'route', from: action.from, to: action.to })
+  return undefined
 }
 
-/** The state moved, or nobody knows whether the write took effect: the next look tells. */
-function mayLookAgain(error: unknown): boolean {
-  return KiwiError.is(error) && (error.code === 'CONFLICT' || (error.retryable && error.effect === 'unknown'))
+/** An engine that is being restarted is back within this time. */
+const patienceMs = 60_000
+
+type TroubleTimer = ReturnType<typeof troubleTimer>
+
+/** Tells passing trouble from lasting: the state moved, nobody knows whether a write took effect, or the runtime cannot be reached for a while. */
+function troubleTimer(clock: Clock) {
+  let since: number | undefined
+  return {
+    over(): void {
+      since = undefined
+    },
+    mayPass(error: KiwiError): boolean {
+      if (error.code === 'CONFLICT') return true
+      since ??= clock.now()
+      return error.retryable && clock.now() - since < patienceMs
+    },
+  }
 }
 
 async function failed(

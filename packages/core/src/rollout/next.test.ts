@@ -32,8 +32,8 @@ function snapshot(slots: readonly SlotState[], route: readonly string[], settled
   return { revision: '7', fence: 1, slots, route: { slots: route, settled, draining: 0, addresses: [] } }
 }
 
-function decide(seen: Snapshot, instruction: Instruction = 'promote', elapsedMs = 0) {
-  return next('blue-green', wanted, { snapshot: seen, instruction, elapsedMs })
+function decide(seen: Snapshot, instruction: Instruction = 'promote', elapsedMs = 0, goingBackMs = 0) {
+  return next('blue-green', wanted, { snapshot: seen, instruction, elapsedMs, goingBackMs })
 }
 
 const old = slot('r1', [ready, ready])
@@ -46,8 +46,29 @@ describe('blue-green', () => {
     })
   })
 
-  it('makes the slot again when its instances are gone', () => {
-    expect(decide(snapshot([old, slot('r2', [])], ['r1']))).toMatchObject({ action: { type: 'ensure-slot' } })
+  it.each([0, 1])('makes the slot whole again when only %i of its two instances are there', (count) => {
+    const left = Array.from({ length: count }, () => ready)
+    expect(decide(snapshot([old, slot('r2', left)], ['r1']))).toMatchObject({ action: { type: 'ensure-slot' } })
+  })
+
+  it('gives up on an instance that could not even be started', () => {
+    const unstartable = { ...starting, phase: 'exited' as const, reason: 'start-failed' }
+    expect(decide(snapshot([old, slot('r2', [ready, unstartable])], ['r1']))).toMatchObject({
+      type: 'fail',
+      code: 'INSTANCE_CRASHED',
+    })
+  })
+
+  it('does not wait for ever for traffic that does not move: forward it fails, on the way back it ends', () => {
+    const both = [old, slot('r2', [ready, ready])]
+    expect(decide(snapshot(both, ['r2'], false), 'promote', 40_001)).toMatchObject({
+      type: 'fail',
+      code: 'ROLLOUT_DEADLINE',
+    })
+    expect(decide(snapshot(both, ['r1'], false), 'revert', 0, 29_999)).toMatchObject({ type: 'wait' })
+    expect(decide(snapshot(both, ['r1'], false), 'revert', 0, 30_000)).toMatchObject({
+      action: { type: 'remove-slot', slot: 'r2' },
+    })
   })
 
   it('waits until as many instances as wanted are ready', () => {

@@ -24,6 +24,8 @@ export interface Seen {
   readonly instruction: Instruction
   /** Since the rollout was first wanted, also across crashes. */
   readonly elapsedMs: number
+  /** Since it was first decided to go back, in this process. */
+  readonly goingBackMs: number
 }
 
 export type Decision =

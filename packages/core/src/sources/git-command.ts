@@ -63,15 +63,15 @@ export async function removeDirectory(directory: string): Promise<void> {
 async function makeScratch({ address, directory }: GitAccess): Promise<string> {
   const parent = join(directory, 'work')
   await mkdir(parent, { recursive: true, mode: 0o700 })
-  await removeLeftBehind(parent)
   const scratch = await mkdtemp(join(parent, folderPrefix()))
   await writeFile(join(scratch, 'configuration'), configurationFor(address))
   return scratch
 }
 
-/** What killed processes left; one that is alive keeps its own. */
-async function removeLeftBehind(parent: string): Promise<void> {
-  const left = (await readdir(parent)).filter(isLeftBehind)
+/** Removes the trees and scratch folders of processes that were killed; one that is alive keeps its own. */
+export async function removeLeftovers(directory: string): Promise<void> {
+  const parent = join(directory, 'work')
+  const left = (await readdir(parent).catch(() => [])).filter(isLeftBehind)
   await Promise.all(left.map((name) => removeDirectory(join(parent, name))))
 }
 

@@ -14,6 +14,9 @@ export function fold(
   const crashed = slot.instances.filter((instance) => instance.restarts > 0 || instance.phase === 'exited')
   const ends = slot.instances.reduce((sum, instance) => sum + instance.restarts, 0)
   const [worst] = crashed
+  const unstartable = crashed.find(({ reason }) => reason === 'start-failed')
+  if (unstartable)
+    return fail('INSTANCE_CRASHED', `${unstartable.id} could not be started: ${describe(unstartable)}`, slot)
   if (worst && ends >= endsAllowed)
     return fail('INSTANCE_CRASHED', `${worst.id} ended ${ends} times: ${describe(worst)}`, slot)
   if (time.elapsedMs < time.deadlineMs) return undefined

@@ -3,7 +3,7 @@ import type { SecretReference } from './context.js'
 /** One conditional write on a target. Refused with `CONFLICT` when the target's revision is not `revision` any more. */
 export type Action = EnsureSlot | ScaleSlot | RouteTo | RemoveSlot
 
-/** Makes the slot exist with that many instances; one that exists with the same spec is left as it is. */
+/** Makes the slot exist with that many instances, missing ones made again. The engine never sends another spec for a slot that exists. */
 export interface EnsureSlot {
   readonly type: 'ensure-slot'
   readonly revision: string

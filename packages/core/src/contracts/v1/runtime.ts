@@ -9,12 +9,16 @@ export interface Runtime {
   readonly kind: string
   readonly traits: RuntimeTraits
   probe(context: Context): Promise<Probe>
-  /** Writes the operation's fence token on the target, before the first act. Rejects with `FENCED` when a newer one is there. */
+  /**
+   * Writes the operation's fence token on the target, and opens what is published, before the first act.
+   * Rejects with `FENCED` when a newer token is there, and with `PORT_TAKEN`.
+   */
   claim(target: Target, context: Context): Promise<void>
-  /** Yields the whole state at once, and again after every change, until the signal fires. The adapter hides whether it watches or polls. */
+  /** Yields the whole state at once, and again after every change, until the signal fires. May be silent while it cannot see; never guesses. */
   observe(target: Target, context: Context): AsyncIterable<Snapshot>
   /**
-   * Makes one write and resolves when it is accepted; whether it took effect is for `observe` to show.
+   * Makes one write and resolves when it is accepted (stopping instances may take their grace); whether it took effect is for `observe` to show.
+   * Of several writes that belong together the first decides the effect: once it is made, a failure says `done`.
    * Rejects with `CONFLICT` (revision moved, effect none), `FENCED` (older token, effect none), or with `effect: 'unknown'`.
    */
   act(target: Target, action: Action, context: Context): Promise<void>

@@ -18,6 +18,7 @@ export interface SlotState {
   readonly digest: string
   /** How many instances were ordered; 0 = kept warm. */
   readonly replicas: number
+  /** As many as were ordered, or more while some stop; one that the platform has not made yet is shown as `creating`, with its reason. */
   readonly instances: readonly InstanceState[]
 }
 
@@ -28,8 +29,9 @@ export interface InstanceState {
   readonly ready: boolean
   /** How often it was started again after it ended by itself. */
   readonly restarts: number
+  /** How it ended last time, also of one that runs again. */
   readonly exitCode?: number | undefined
-  /** The platform's own word (`OOMKilled`, `ImagePullBackOff`, `port-taken`). */
+  /** The platform's own word (`OOMKilled`, `ImagePullBackOff`); `start-failed` for one that can never start. */
   readonly reason?: string | undefined
   /** The platform's own sentence, or the last thing the health check said. */
   readonly message?: string | undefined
@@ -38,7 +40,7 @@ export interface InstanceState {
 /** Which slots get the traffic. */
 export interface RouteState {
   readonly slots: readonly string[]
-  /** Every new request goes to `slots` by now, on every path the runtime knows of. */
+  /** Every new request goes to `slots` by now, on every path the runtime knows of; where it cannot know, after the time it usually takes. */
   readonly settled: boolean
   /** Requests or connections still open on slots that the route has left. */
   readonly draining: number
