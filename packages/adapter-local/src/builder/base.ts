@@ -21,7 +21,19 @@ export async function openBase(
     pulling.set(descriptor.digest, running)
     return running
   }
-  return { ...(await readImage(throughLayout(source, layout, pull, context), platform, context.signal)), pull }
+  const through = throughLayout(source, layout, pull, context)
+  const known = workshop.images.get(source.root.digest)
+  const image = known ? from(known, through) : await readImage(through, platform, context.signal)
+  workshop.images.set(source.root.digest, image)
+  return { ...image, pull }
+}
+
+/** What was read of an image before, with its blobs from the source at hand. */
+function from(image: ReadImage, source: ImageSource): ReadImage {
+  const layers = image.layers.map(({ diffId, descriptor }) => {
+    return { diffId, descriptor, open: (signal: AbortSignal) => source.blob(descriptor, { offsetBytes: 0, signal }) }
+  })
+  return { ...image, layers }
 }
 
 function throughLayout(source: ImageSource, layout: OciLayout, pull: BaseImage['pull'], context: Context): ImageSource {

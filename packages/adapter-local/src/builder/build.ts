@@ -1,13 +1,9 @@
-import { readFile, realpath } from 'node:fs/promises'
-import { join, posix } from 'node:path'
 import { type BuildIo, type BuildRequest, type BuiltImage, type Context, KiwiError } from '@kiwi/core'
 import { type BaseImage, openBase } from './base.js'
-import { contextTree } from './context-tree.js'
-import { fileHashes } from './file-hashes.js'
 import { missingFor } from './fit.js'
-import { readIgnore } from './ignore.js'
 import { finishImage } from './image.js'
 import { keyOf } from './key.js'
+import { openContext } from './open-context.js'
 import { asSyntaxError, readDockerfile } from './read-dockerfile.js'
 import type { Session } from './session.js'
 import { buildStage, type ReadyStage, triggersOf } from './stage.js'
@@ -23,54 +19,60 @@ export async function build(
 ): Promise<BuiltImage> {
   const read = readDockerfile(request)
   refuseUnfit(missingFor(request, { kind: 'namespaces', because: 'looked at when a step needs it' }))
-  const root = await contextRoot(io.tree.directory, request.contextPath)
-  const hashes = await fileHashes(workshop.directory, root)
-  const tree = contextTree(root, readIgnore(await ignoreText(io.tree.directory, request)), hashes)
-  const lineage = keyOf(
-    context.operation.fence.scope,
-    request.dockerfilePath,
-    request.contextPath,
-    request.target ?? '',
-  )
-  const last = await workshop.cache.lineage(lineage)
+  const lineage = lineageOf(request, context)
+  const [{ tree, hashes }, last] = await Promise.all([
+    openContext(io.tree.directory, request, workshop.directory),
+    workshop.cache.lineage(lineage),
+  ])
   const images = imageOpener(workshop, request, io, context)
-  const session: Session = {
-    ...read,
-    workshop,
-    request,
-    io,
-    context,
-    tree,
-    ...images,
-    last,
-    drafts: new Map(),
-    origins: {},
-  }
+  const done = { drafts: new Map(), origins: {} }
+  const session: Session = { ...read, ...images, ...done, workshop, request, io, context, tree, last }
   try {
-    const stages = await Promise.all(
-      read.plan.stages.map(
-        async (planned): Promise<ReadyStage> => ({ planned, triggers: await triggersOf(session, planned) }),
-      ),
-    )
-    const total = stages.reduce(
-      (sum, { planned, triggers }) => sum + 1 + triggers.length + planned.stage.instructions.length,
-      0,
-    )
-    const steps = stepReporter(context, total)
-    for (const stage of stages) session.drafts.set(stage.planned.stage.index, await buildStage(session, stage, steps))
-    const draft = session.drafts.get(read.plan.target.stage.index)
-    if (draft === undefined) throw new TypeError('the target is always among the stages')
-    await images.pullAll(draft.layers.map(({ descriptor }) => descriptor.digest))
-    const image = { ...(await finishImage(session, draft)), steps: steps.counts }
-    await Promise.all([
-      hashes.save(),
-      keepOrigins(session, lineage),
-      workshop.cache.keepImage(context.operation.id, image),
-    ])
+    const image = await buildImage(session, images)
+    const kept = workshop.cache.keepImage(context.operation.id, image)
+    await Promise.all([hashes.save(), keepOrigins(session, lineage), kept])
     return image
   } catch (error) {
     throw asSyntaxError(error)
   }
+}
+
+async function buildImage(session: Session, images: ImageOpener): Promise<BuiltImage> {
+  const { plan, context, drafts } = session
+  const ready = async (planned: ReadyStage['planned']) => ({ planned, triggers: await triggersOf(session, planned) })
+  const stages: readonly ReadyStage[] = await Promise.all(plan.stages.map(ready))
+  await fetchBase(session, images)
+  const counts = stages.map(({ planned, triggers }) => 1 + triggers.length + planned.stage.instructions.length)
+  const steps = stepReporter(
+    context,
+    counts.reduce((sum, count) => sum + count, 0),
+  )
+  for (const stage of stages) drafts.set(stage.planned.stage.index, await buildStage(session, stage, steps))
+  const draft = drafts.get(plan.target.stage.index)
+  if (draft === undefined) throw new TypeError('the target is always among the stages')
+  await images.pullAll(draft.layers.map(({ descriptor }) => descriptor.digest))
+  return { ...(await finishImage(session, draft)), steps: steps.counts }
+}
+
+/** Starts to bring the layers here that the finished image has in any case; whoever needs one waits for it. */
+async function fetchBase({ plan, image }: Session, { pullAll }: ImageOpener): Promise<void> {
+  let base = plan.target.base
+  while (base.kind === 'stage') {
+    const { index } = base
+    const below = plan.stages.find(({ stage }) => stage.index === index)
+    if (below === undefined) return
+    base = below.base
+  }
+  if (base.kind === 'scratch') return
+  const { layers } = await image(base.reference)
+  pullAll(layers.map(({ descriptor }) => descriptor.digest)).catch(() => {
+    // The same transfer fails again for the one who waits for it.
+  })
+}
+
+/** What counts as the same thing built again: for the reasons of a miss only. */
+function lineageOf({ dockerfilePath, contextPath, target = '' }: BuildRequest, { operation }: Context): string {
+  return keyOf(operation.fence.scope, dockerfilePath, contextPath, target)
 }
 
 function refuseUnfit(missing: ReturnType<typeof missingFor>): void {
@@ -83,27 +85,14 @@ function refuseUnfit(missing: ReturnType<typeof missingFor>): void {
   })
 }
 
-async function contextRoot(directory: string, contextPath: string): Promise<string> {
-  const whole = await realpath(directory)
-  const root = await realpath(join(whole, contextPath)).catch(() => undefined)
-  if (root !== undefined && (root === whole || root.startsWith(`${whole}/`))) return root
-  throw new KiwiError('CONTEXT_INVALID', `the build context ${contextPath} is not in the source`, {
-    evidence: { path: contextPath },
-  })
+interface ImageOpener {
+  image(reference: string): Promise<BaseImage>
+  /** Brings the blobs of images opened here into the layout; others are there already. */
+  pullAll(digests: readonly string[]): Promise<void>
 }
 
-/** The wizard's own, then the Dockerfile's, then the context's. */
-async function ignoreText(
-  directory: string,
-  { ignore, dockerfilePath, contextPath }: BuildRequest,
-): Promise<string | undefined> {
-  if (ignore !== undefined) return ignore
-  const text = (path: string) => readFile(join(directory, path), 'utf8').catch(() => undefined)
-  return (await text(`${dockerfilePath}.dockerignore`)) ?? (await text(posix.join(contextPath, '.dockerignore')))
-}
-
-/** Opens each image once, and starts to bring its layers here at once: they are needed for the push in any case. */
-function imageOpener(workshop: Workshop, request: BuildRequest, io: BuildIo, context: Context) {
+/** Opens each image once. */
+function imageOpener(workshop: Workshop, request: BuildRequest, io: BuildIo, context: Context): ImageOpener {
   const opened = new Map<string, Promise<BaseImage>>()
   const pulls = new Map<string, () => Promise<void>>()
   const open = async (reference: string) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BuiltImage, Descriptor, Digest } from '@kiwi/core'
@@ -36,12 +37,21 @@ export function stepCache(directory: string): StepCache {
   const lineage = (id: string) => join(directory, 'cache', 'lineages', `${id}.json`)
   const image = (operation: string) => join(directory, 'cache', 'images', `${keyOf(operation)}.json`)
   return {
-    find: (key) => read<StepResult>(step(key)),
+    find: async (key) => readNow<StepResult>(step(key)),
     keep: (key, result) => writeAtomically(step(key), JSON.stringify(result)),
     lineage: async (id) => (await read<Lineage>(lineage(id))) ?? {},
     keepLineage: (id, steps) => writeAtomically(lineage(id), JSON.stringify(steps)),
     image: (operation) => read<BuiltImage>(image(operation)),
     keepImage: (operation, built) => writeAtomically(image(operation), JSON.stringify(built)),
+  }
+}
+
+/** A few hundred bytes, once per step: asking the thread pool would take ten times as long. */
+function readNow<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return undefined
   }
 }
 

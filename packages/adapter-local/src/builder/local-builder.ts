@@ -34,6 +34,7 @@ export function localBuilder(options: LocalBuilderOptions): Builder {
     layout: ociLayout(options.images ?? directory),
     layers: options.layers ?? layerStore(directory),
     cache: stepCache(directory),
+    images: new Map(),
     isolation,
   }
   const tidy = once(() => removeLeftovers(directory))

@@ -1,6 +1,6 @@
 import type { OciLayout } from '@kiwi/core'
 import type { FoundIsolation } from '../isolation/index.js'
-import type { LayerStore } from '../layers/index.js'
+import type { LayerStore, ReadImage } from '../layers/index.js'
 import type { StepCache } from './cache.js'
 
 /** What a builder has between builds. */
@@ -10,6 +10,8 @@ export interface Workshop {
   readonly layout: OciLayout
   readonly layers: LayerStore
   readonly cache: StepCache
+  /** Manifests and configurations read so far, by digest; a builder's platform is always the same. */
+  readonly images: Map<string, ReadImage>
   /** Found out once. */
   isolation(signal: AbortSignal): Promise<FoundIsolation>
 }

@@ -28,12 +28,17 @@ beforeEach(async () => {
 })
 afterEach(() => rm(state, { recursive: true }))
 
+async function lowerOf(): Promise<string> {
+  const lower = join(state, 'lower')
+  await mkdir(lower, { recursive: true })
+  return lower
+}
+
 async function run(
   script: string,
   more: Partial<Omit<NamespacedStep, 'command'>> & { command?: Partial<StepCommand> } = {},
 ) {
-  const lower = join(state, 'lower')
-  await mkdir(lower, { recursive: true })
+  const lower = await lowerOf()
   const links =
     'for name in sh env id cat ls grep head mkdir mknod mount chroot cp sleep hostname sort; do ln -sf busybox $name; done'
   execFileSync('sh', ['-c', `mkdir -p bin app tmp; chmod 1777 tmp; cp ${busybox()} bin/busybox; cd bin; ${links}`], {
@@ -126,6 +131,19 @@ describe.skipIf(missing)('a step in namespaces', () => {
     expect(text).toMatch(/npmrc.*read-only.*1/s)
     expect(Object.keys(treeOf(upper))).toEqual(['etc', 'etc/other'])
     expect(await readFile(file, 'utf8')).toBe('npmrc')
+  })
+
+  it('looks names up as the host does, also where the image’s files lead elsewhere', async () => {
+    const collector = indexCollector()
+    const header = { mode: 0o755, uid: 0, gid: 0, size: 0, mtimeSeconds: 0 }
+    for (const name of ['bin', 'app', 'tmp', 'etc']) collector.add({ ...header, name, type: 'directory' })
+    collector.add({ ...header, name: 'etc/resolv.conf', type: 'symlink', link: '/run/stub/resolv.conf' })
+    execFileSync('sh', ['-c', 'mkdir -p etc; ln -s /run/stub/resolv.conf etc/resolv.conf'], { cwd: await lowerOf() })
+    const view = mergedView([collector.finish()])
+    const { text, upper } = await run('cat /etc/resolv.conf; cat /run/stub/resolv.conf; echo x > /run/new', { view })
+    const host = (await readFile('/etc/resolv.conf', 'utf8').catch(() => '')).trim()
+    expect(text).toBe(`${host}\n${host}`.trim())
+    expect(Object.keys(treeOf(upper))).toEqual(['run', 'run/new'])
   })
 
   it('dies with all it started when it is cancelled, and leaves nothing mounted', async () => {

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { materialise } from './materialise.js'
+import { makeScratch, removeLeftovers } from './scratch.js'
 import { type Layer, layerStore } from './store.js'
 import { inOverlay, layerOf, overlayMissing, treeOf } from './testing.js'
 import { mergedView } from './view.js'
@@ -138,6 +139,18 @@ describe.skipIf(overlayMissing)('unpacked layers', () => {
     const store = layerStore(state)
     await store.ensure(layerOf(['way', `-> ${outside}`], ['way/file', 'x']), signal).catch(() => undefined)
     expect(await readdir(outside)).toEqual([])
+  })
+})
+
+describe('scratch folders', () => {
+  it('of dead processes are removed, those of the living are not', async () => {
+    const work = join(state, 'work')
+    const mine = await makeScratch(state)
+    execFileSync('mkdir', ['-p', join(work, '1-999999999-dead/tree'), join(work, `${process.pid}-1-reused`)])
+    await removeLeftovers(state)
+    expect(await readdir(work)).toEqual([basename(mine.directory)])
+    await mine[Symbol.asyncDispose]()
+    expect(await readdir(work)).toEqual([])
   })
 })
 

@@ -32,7 +32,7 @@ export interface LayerStore {
   index(layer: Layer, signal: AbortSignal): Promise<LayerIndex>
   /** Keeps the index of a layer that was just made. */
   keep(diffId: Digest, index: LayerIndex): Promise<void>
-  /** Makes a directory, on the same file system and in the store's form, the tree of a layer: it is moved. */
+  /** Makes a directory in the store's form the tree of a layer: it is moved. On another file system it is left where it is. */
   adopt(diffId: Digest, directory: string): Promise<void>
 }
 
@@ -58,8 +58,9 @@ export function layerStore(directory: string, options: { readonly form?: LayerSt
     await writeIndexFile(indexFile(diffId), index)
   }
   const adopt = async (diffId: Digest, from: string) => {
-    await mkdir(folder, { recursive: true })
-    await rename(from, path(diffId)).catch((error: unknown) => ignoreExisting(error))
+    // Programs of images may have set-id bits: nobody else on this machine is to run them.
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await rename(from, path(diffId)).catch(ignoreUnneeded)
   }
   const unpack = async (layer: Layer, signal: AbortSignal) => {
     if (await has(layer.diffId)) return path(layer.diffId)
@@ -133,7 +134,8 @@ function hexOf(diffId: Digest): string {
   throw new KiwiError('REGISTRY_FAILED', `${diffId} is not a sha256 digest`, { evidence: { diffId } })
 }
 
-async function ignoreExisting(error: unknown): Promise<void> {
+/** Another one was quicker, or the directory cannot be moved there: the layer is, or will be, unpacked from its blob. */
+function ignoreUnneeded(error: unknown): void {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+  if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'EXDEV') throw error
 }
