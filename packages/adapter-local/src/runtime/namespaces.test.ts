@@ -133,6 +133,21 @@ describe.skipIf(namespacesMissing)('in namespaces', () => {
     await expect.poll(mine).toEqual([])
   })
 
+  it('a command that is not in the image, or a root that cannot be mounted, is told as that', async () => {
+    const runtime = await startRuntime({ isolation: 'namespaces' })
+    const digest = await putBusyboxImage(runtime, { Cmd: ['/bin/nothing'] }, files)
+    await runtime.claim(web, context)
+    await order(runtime, ensure('a', digest))
+    const failed = (id: string) =>
+      until(runtime, ({ slots }) =>
+        slots.some((slot) => slot.id === id && slot.instances[0]?.reason === 'start-failed'),
+      )
+    expect(JSON.stringify(await failed('a'))).toContain('failed to execute /bin/nothing')
+    const volumes = [{ source: newDirectory(), path: '/bin/busybox', readOnly: false }]
+    await order(runtime, ensure('b', digest, { spec: { ...spec, volumes } }))
+    expect(JSON.stringify(await failed('b'))).toContain('its root could not be mounted: mount: ')
+  })
+
   it('a user that the image does not have is refused before anything is started', async () => {
     const runtime = await startRuntime({ isolation: 'namespaces' })
     const digest = await putBusyboxImage(runtime, { Cmd: ['/bin/sh'], User: 'nobody-knows' }, files)

@@ -149,7 +149,8 @@ describe('an application that fails', () => {
     const { runtime, put } = await claimedRuntime()
     await order(runtime, ensure('a', await put(''), { spec: { ...spec, command: ['no-such-program'] } }))
     const seen = await until(runtime, ({ slots }) => (slots[0]?.instances[0]?.restarts ?? 0) >= 1)
-    expect(seen.slots[0]?.instances[0]).toMatchObject({ ready: false })
+    const message = expect.stringMatching(/failed to execute no-such-program/)
+    expect(seen.slots[0]?.instances[0]).toMatchObject({ ready: false, reason: 'start-failed', message })
     expect(JSON.stringify(await runtime.evidence(web, 'a', context))).toContain('no-such-program')
   })
 

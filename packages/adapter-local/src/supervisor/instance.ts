@@ -7,6 +7,7 @@ import { checkHealth, loopback } from './health.js'
 import { openLog } from './log-file.js'
 import { freePort, listenerOn } from './ports.js'
 import { type Exit, type RunningProcess, startProcess } from './process.js'
+import { explained } from './start-failure.js'
 
 const startingPollMs = 75
 const failuresUntilUnready = 3
@@ -120,7 +121,7 @@ export class Instance implements Upstream {
       if (this.#stop.signal.aborted) await this.#process.kill()
       else this.#set({ phase: 'running' })
       void this.#watch(health, hosts, over.signal)
-      return await this.#process.ended
+      return explained(await this.#process.ended, launch, directory, this.#options.logFile)
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) }
     } finally {
@@ -184,11 +185,8 @@ export class Instance implements Upstream {
 }
 
 function described(exit: Exit): Partial<InstanceState> {
-  if (exit.error !== undefined) return { reason: 'start-failed', message: exit.error }
-  const { code, signal } = exit
-  return {
-    ...(code === undefined ? {} : { exitCode: code }),
-    reason: signal ?? 'exited',
-    message: signal === undefined ? `ended by itself with code ${code}` : `was ended by ${signal}`,
-  }
+  const { code, signal, error } = exit
+  if (error !== undefined) return { exitCode: undefined, reason: 'start-failed', message: error }
+  const message = signal === undefined ? `ended by itself with code ${code}` : `was ended by ${signal}`
+  return { exitCode: code, reason: signal ?? 'exited', message }
 }
