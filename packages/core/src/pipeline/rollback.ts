@@ -4,6 +4,7 @@ import type { RollbackRequest } from '../model/run.js'
 import { history, previousGood } from '../release/history.js'
 import type { Subject } from './deploy.js'
 import type { PipelineRun } from './pipeline-run.js'
+import { requireSecrets } from './secrets.js'
 
 /**
  * The kept release to bring back: the one asked for, or the newest good one before the current. Reads only; the answer is fixed by the
@@ -15,6 +16,7 @@ export async function chooseRelease(run: PipelineRun<RollbackRequest>): Promise<
   const kept = to === undefined ? previousGood(releases) : releases.find(({ id, number }) => id === to || number === to)
   if (kept?.image === undefined || kept.status !== 'succeeded') throw impossible(releases, to)
   const { id, slot, spec, replicas, image, commit, ref } = kept
+  await requireSecrets({ env: spec?.env }, run.context('deploy'))
   return { image, commit, ref, of: { id, slot, spec, replicas } }
 }
 
