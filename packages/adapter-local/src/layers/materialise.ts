@@ -22,8 +22,8 @@ interface Work {
   readonly view: View
   readonly trees: readonly string[]
   readonly target: string
-  /** First path written of each file that has several names, by layer and the name that holds it. */
-  readonly linked: Map<string, string>
+  /** The first path of each file, once it is written, by layer and the name that holds its content. */
+  readonly linked: Map<string, Promise<string>>
   readonly signal: AbortSignal
 }
 
@@ -31,12 +31,16 @@ async function writeDirectory(work: Work, path: string): Promise<void> {
   work.signal.throwIfAborted()
   const found = work.view.lookup(path)
   await mkdir(join(work.target, path), { recursive: path === '' })
+  const files: Promise<void>[] = []
+  const directories: string[] = []
   for (const name of work.view.children(path)) {
     const child = path === '' ? name : `${path}/${name}`
     const entry = work.view.lookup(child)
-    if (entry?.entry.type === 'directory') await writeDirectory(work, child)
-    else if (entry !== undefined) await writeFile(work, child, entry)
+    if (entry?.entry.type === 'directory') directories.push(child)
+    else if (entry !== undefined) files.push(writeFile(work, child, entry))
   }
+  await Promise.all(files)
+  for (const directory of directories) await writeDirectory(work, directory)
   if (found !== undefined) await setAttributes(work, path, found)
 }
 
@@ -50,10 +54,16 @@ async function writeFile(work: Work, path: string, found: ViewEntry): Promise<vo
   }
   const key = `${layer}:${entry.type === 'hardlink' ? entry.link : path}`
   const first = work.linked.get(key)
-  if (first !== undefined) return link(join(work.target, first), target)
-  work.linked.set(key, path)
-  await copyFile(join(work.trees[layer] ?? '', path), target, constants.COPYFILE_FICLONE)
+  if (first !== undefined) return link(join(work.target, await first), target)
+  const written = copyContent(work, path, found)
+  work.linked.set(key, written)
+  await written
+}
+
+async function copyContent(work: Work, path: string, found: ViewEntry): Promise<string> {
+  await copyFile(join(work.trees[found.layer] ?? '', path), join(work.target, path), constants.COPYFILE_FICLONE)
   await setAttributes(work, path, found)
+  return path
 }
 
 async function setAttributes(work: Work, path: string, { entry, layer }: ViewEntry): Promise<void> {

@@ -54,7 +54,7 @@ export function layerStore(directory: string, options: { readonly form?: LayerSt
       () => false,
     )
   const keep = async (diffId: Digest, index: LayerIndex) => {
-    indices.set(diffId, Promise.resolve(index))
+    remember(indices, diffId, Promise.resolve(index))
     await writeIndexFile(indexFile(diffId), index)
   }
   const adopt = async (diffId: Digest, from: string) => {
@@ -114,7 +114,7 @@ async function shared<T>(
     signal.throwIfAborted()
   }
   const own = make()
-  running.set(key, own)
+  remember(running, key, own)
   return own.then(
     (value) => {
       if (forget) running.delete(key)
@@ -125,6 +125,15 @@ async function shared<T>(
       throw error
     },
   )
+}
+
+/** So many that no build has to read one twice, and a process that builds for months does not grow. */
+const mostRemembered = 256
+
+function remember<T>(table: Map<Digest, T>, key: Digest, value: T): void {
+  table.set(key, value)
+  const [oldest] = table.keys()
+  if (table.size > mostRemembered && oldest !== undefined) table.delete(oldest)
 }
 
 /** The digest comes from a manifest: only hex may become part of a path. */
