@@ -17,7 +17,7 @@ export async function setup() {
   testbedScript('registry-up')
   testbedScript('images', 'node:24-bookworm-slim')
   const home = mkdtempSync(join(tmpdir(), 'kiwi-bench-rebuild-'))
-  const buildah = ['--root', join(home, 'buildah'), '--runroot', join(home, 'buildah-run')]
+  const buildah = ['--root', join(home, 'buildah-storage'), '--runroot', join(home, 'buildah-run'), '--storage-driver', 'overlay']
   const engines = {
     docker: testbedScript('docker-up').split('=')[1],
     buildkit: testbedScript('buildkit-up').split('=')[1],
@@ -37,7 +37,7 @@ export async function setup() {
 /** @param {Awaited<ReturnType<typeof setup>>} context */
 export function cases({ home, buildah, docker, buildkit, buildctl }) {
   const directories = Object.fromEntries(
-    ['kiwi', 'buildkit', 'docker', 'buildah', 'process'].map((who) => [who, join(home, who)]),
+    ['kiwi', 'buildkit', 'docker', 'buildah', 'process'].map((who) => [who, join(home, 'apps', who)]),
   )
   for (const directory of Object.values(directories)) writeApp(directory, base)
   const kiwi = kiwiBuilder({ state: join(home, 'state'), registry })

@@ -51,7 +51,7 @@ describe('core', () => {
     const pure = sources('packages/core/src/{rollout,verdict}/**/*.ts').filter(
       ({ path }) => !/(?:loop|latest)\.ts$/.test(path),
     )
-    const guilty = pure.filter(({ text }) => /\bawait\b|\basync\b|Math\.random|process\./.test(text))
+    const guilty = pure.filter(({ text }) => /\bawait\b|\basync\b|Math\.random|process\.[a-z]/.test(text))
     expect(guilty.map(({ path }) => path)).toEqual([])
   })
 })

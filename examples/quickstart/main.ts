@@ -30,14 +30,16 @@ const kiwi = await createEmbeddedKiwi({
   registries: baseRegistries(),
   isolation: 'auto-with-none',
 })
+const work = quickstart(kiwi)
 try {
-  await Promise.race([quickstart(kiwi), interrupted(stopping.signal)])
+  await Promise.race([work, interrupted(stopping.signal)])
 } catch (error) {
   process.exitCode = 1
   report(error)
 } finally {
   await kiwi.runtime.stop({ service: 'hello', environment: 'production' })
   await kiwi.close()
+  await work.catch(() => undefined) // what was interrupted has let go of the folder by then
   if (options.keep) say(`kept: ${home}`)
   else await rm(home, { recursive: true, force: true })
 }
@@ -138,8 +140,9 @@ function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 }
 
-/** docker.io for `--base`; a mirror near by is asked first when KIWI_DOCKER_MIRROR names one (`127.0.0.1:5000`). */
+/** docker.io for `--base`, and nobody is asked without it; a mirror near by is asked first when KIWI_DOCKER_MIRROR names one (`127.0.0.1:5000`). */
 function baseRegistries() {
+  if (options.base === undefined) return {}
   const mirror = process.env.KIWI_DOCKER_MIRROR
   const mirrors = mirror === undefined ? [] : [{ host: mirror, plainHttp: true }]
   return { 'docker.io': ociRegistry({ host: 'docker.io', mirrors }) }

@@ -14,13 +14,15 @@ const programs = ['sh', 'env', 'ls', 'cat', 'mkdir', 'rm', 'cp', 'mv', 'ln', 'ch
  * Lays the Node that runs this program out as the root of an image: the executable, npm, a shell and a few core programs, the libraries
  * they are linked against, and the certificate authorities. Throws `TOOL_MISSING` when there is no npm.
  */
-export async function gatherNode(root: string): Promise<void> {
+export async function gatherNode(root: string, signal: AbortSignal): Promise<void> {
   const programsHere = await Promise.all(programs.map(findProgram))
   const found = programsHere.filter((program) => program !== undefined)
   await copyTo(root, process.execPath, '/usr/local/bin/node')
   for (const program of found) await copyTo(root, program, join('/usr/bin', basename(program)))
   await symlink('usr/bin', join(root, 'bin'))
+  signal.throwIfAborted()
   await copyLibraries(root, [process.execPath, ...found])
+  signal.throwIfAborted()
   await copyNpm(root)
   await copyCertificates(root)
   await writeAccounts(root)

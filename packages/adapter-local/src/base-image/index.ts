@@ -21,20 +21,20 @@ export async function provideNodeImage(options: {
   const name = `embedded/${repository}:${tag}`
   if (await registry.resolve({ repository, reference: tag }, context)) return name
   const images = ociLayout(join(directory, 'images'))
-  const io = { tree: { directory: await gathered(directory, tag) }, sink: images.sink, image: noImage }
+  const io = { tree: { directory: await gathered(directory, tag, context.signal) }, sink: images.sink, image: noImage }
   const built = await builder.build(request(), io, context)
   await pipe(images.source(built.manifest), registry.sink(repository), { tag }, context)
   return name
 }
 
 /** Laid out beside, then moved into place: a killed process leaves no half of it behind that passes for whole. */
-async function gathered(directory: string, version: string): Promise<string> {
+async function gathered(directory: string, version: string, signal: AbortSignal): Promise<string> {
   const root = join(directory, 'base-image', version)
   if (await stat(root).catch(() => undefined)) return root
   const part = join(directory, 'base-image', `.${randomUUID()}.part`)
   await mkdir(part, { recursive: true })
   try {
-    await gatherNode(part)
+    await gatherNode(part, signal)
     await rename(part, root)
   } finally {
     await rm(part, { recursive: true, force: true })
