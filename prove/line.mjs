@@ -39,10 +39,10 @@ export async function runScenario(scenario, signal) {
   const name = `s${service}`
   const killed =
     'point' in scenario
-      ? await runChild([name, '--kill-at', String(scenario.point)])
+      ? await runChild([name, '--kill-at', String(scenario.point)], { signal })
       : await killLater(name, scenario.part, signal)
   if ('point' in scenario && killed.signal !== 'SIGKILL') throw new Error(`it was not killed: ${killed.output}`)
-  const resumed = await runChild([name])
+  const resumed = await runChild([name], { signal })
   if (resumed.code !== 0)
     throw new Error(`after ${killed.signal ?? 'the end'} the next process failed: ${resumed.output}`)
   await check(name)
@@ -52,13 +52,21 @@ function killLater(name, part, signal) {
   return runChild([name], { afterMs: part * undisturbedMs, signal })
 }
 
-function runChild(args, { afterMs } = {}) {
+/**
+ * @param {string[]} args
+ * @param {{ afterMs?: number, signal?: AbortSignal }} [options] killed after that time; ended when the signal fires
+ */
+function runChild(args, { afterMs, signal } = {}) {
   const started = performance.now()
   const { promise, resolve } = Promise.withResolvers()
-  const process_ = spawn(process.execPath, [child, home, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const process_ = spawn(process.execPath, [child, home, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(signal && { signal, killSignal: 'SIGKILL' }),
+  })
   const timer = afterMs === undefined ? undefined : setTimeout(() => process_.kill('SIGKILL'), afterMs)
   let output = ''
   for (const stream of [process_.stdout, process_.stderr]) stream.on('data', (chunk) => (output += chunk))
+  process_.on('error', () => {}) // it was ended by the signal: `close` follows
   process_.on('close', (code, signal) => {
     clearTimeout(timer)
     resolve({ code, signal, output, milliseconds: performance.now() - started })
@@ -96,11 +104,7 @@ async function check(name) {
 
 async function stopAndLookForLeftovers(name) {
   const kiwi = await createEmbeddedKiwi({ directory: join(home, 'state') })
-  await kiwi.runtime.stop({
-    service: name,
-    environment: 'production',
-    publish: { protocol: 'http', address: '127.0.0.1', port: 0 },
-  })
+  await kiwi.runtime.stop({ service: name, environment: 'production' })
   await kiwi.close()
   expect(processesOf(home).join('\n'), '', 'no process is left')
   expect(readFileSync('/proc/self/mounts', 'utf8').includes(home), false, 'no mount is left')
