@@ -17,7 +17,14 @@ export async function setup() {
   testbedScript('registry-up')
   testbedScript('images', 'node:24-bookworm-slim')
   const home = mkdtempSync(join(tmpdir(), 'kiwi-bench-rebuild-'))
-  const buildah = ['--root', join(home, 'buildah-storage'), '--runroot', join(home, 'buildah-run'), '--storage-driver', 'overlay']
+  const buildah = [
+    '--root',
+    join(home, 'buildah-storage'),
+    '--runroot',
+    join(home, 'buildah-run'),
+    '--storage-driver',
+    'overlay',
+  ]
   const engines = {
     docker: testbedScript('docker-up').split('=')[1],
     buildkit: testbedScript('buildkit-up').split('=')[1],

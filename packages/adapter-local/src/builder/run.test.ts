@@ -134,10 +134,10 @@ describe.skipIf(missing)('RUN', () => {
       npmrc,
       `registry=https://npm.internal/\n//npm.internal/:_authToken=\${TOKEN_OF_TEST}\nprefix=/host/only\ncafile=${certificate}\n`,
     )
+    for (const name of Object.keys(process.env)) if (/^npm_config_/i.test(name)) vi.stubEnv(name, undefined) // npm itself may run this
     vi.stubEnv('TOKEN_OF_TEST', 's3cr3t-token')
     vi.stubEnv('npm_config_userconfig', npmrc)
     vi.stubEnv('npm_config_globalconfig', join(at.directory, 'none'))
-    vi.stubEnv('npm_config_registry', undefined)
     vi.stubEnv('NODE_EXTRA_CA_CERTS', certificate)
     vi.stubEnv('HTTPS_PROXY', 'http://proxy.internal:3128')
     const dockerfile =
