@@ -50,6 +50,7 @@ async function quickstart(kiwi: EmbeddedKiwi): Promise<void> {
   makeRepository(repository)
   title('Kiwi quickstart: this machine is builder, registry and runtime')
   await tellIsolation(kiwi)
+  if (options.base === undefined) say('making a base image of the Node that runs this …')
   const base = options.base ?? (await kiwi.provideNodeImage(stopping.signal))
   say(`base image: ${base}`)
   await kiwi.services.register(definition(repository, base))

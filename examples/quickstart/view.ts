@@ -68,7 +68,7 @@ function next(now: Now | undefined, event: KiwiEvent): Now | undefined {
   if (event.type === 'stage-started') return { stage: event.stage, since: event.at, usualMs: event.usualMs, doing: '' }
   if (event.type === 'stage-ended' || !now) return undefined
   if (event.type === 'step-started') return { ...now, doing: stepText(event) }
-  if (event.type === 'log') return { ...now, doing: event.text.slice(0, 100) }
+  if (event.type === 'log') return event.text.trim() === '' ? now : { ...now, doing: event.text }
   if (event.type === 'rollout')
     return {
       ...now,
@@ -127,7 +127,7 @@ function stepText({ index, total, text }: Extract<KiwiEvent, { type: 'step-start
 function estimate({ since, usualMs }: Now): string {
   if (usualMs === undefined) return ''
   const left = usualMs - (Date.now() - since)
-  return left > 0 ? `, usually ${seconds(left)} more` : ', longer than usual'
+  return left > 0 ? `, about ${seconds(left)} left` : ', longer than usual'
 }
 
 export function seconds(milliseconds: number): string {
