@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { ServiceDefinition } from './service.js'
 
