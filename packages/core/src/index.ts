@@ -8,7 +8,7 @@ export { type OciLayout, ociLayout } from './image/layout.js'
 export { type ImageManifest, isIndex, isManifest, mediaTypes, parseIndex, parseManifest } from './image/manifest.js'
 export { pipe } from './image/pipe.js'
 export { type ImageReference, parseReference } from './image/reference.js'
-export { createKiwi, type Kiwi, type KiwiOptions } from './kiwi.js'
+export { createKiwi, type Kiwi } from './kiwi.js'
 export type { ImageRecord, Release } from './model/release.js'
 export type { Command, ReleaseRequest, RollbackRequest, RunRequest } from './model/run.js'
 export type {
@@ -18,6 +18,8 @@ export type {
   ImageSettings,
   ServiceDefinition,
 } from './model/service.js'
+export type { Services } from './model/services.js'
+export type { KiwiOptions } from './options.js'
 export { isSecretReference, secret } from './secrets/reference.js'
 export type { SecretResolver } from './secrets/resolver.js'
 export { gitSource } from './sources/git.js'

@@ -1,44 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { join, resolve } from 'node:path'
-import { systemClock } from './clock.js'
-import type { Builder } from './contracts/v1/builder.js'
-import type { Clock } from './contracts/v1/clock.js'
 import type { Probe } from './contracts/v1/context.js'
-import type { Json } from './contracts/v1/json.js'
-import type { Registry } from './contracts/v1/registry.js'
-import type { Runtime } from './contracts/v1/runtime.js'
 import type { RunRow, Store } from './contracts/v1/store.js'
 import { KiwiError } from './errors/kiwi-error.js'
-import { createHub } from './events/hub.js'
 import { type Run, runHandle } from './events/run-handle.js'
 import { drive } from './journal/drive.js'
-import type { Engine } from './journal/execute.js'
+import { startEngine } from './journal/engine.js'
 import { probeAll } from './journal/probe.js'
 import { thisWorker } from './journal/worker.js'
 import type { Release } from './model/release.js'
 import type { Command, RunRequest } from './model/run.js'
-import { parseServiceDefinition } from './model/schema.js'
-import type { ServiceDefinition } from './model/service.js'
+import { definitionOf, type Services, servicesOf } from './model/services.js'
+import type { KiwiOptions } from './options.js'
 import { history } from './release/history.js'
-import { createRedactor } from './secrets/redactor.js'
-import { createSecretAccess, type SecretResolver } from './secrets/resolver.js'
-import { gitSource } from './sources/git.js'
-import { removeLeftovers } from './sources/git-command.js'
-
-export interface KiwiOptions {
-  /** By name; asked in this order which one fits. */
-  readonly builders: Readonly<Record<string, Builder>>
-  readonly registries: Readonly<Record<string, Registry>>
-  readonly runtimes: Readonly<Record<string, Runtime>>
-  readonly store: Store
-  /** Looks a secret's value up at use. Default: the environment variable of that name. */
-  readonly secrets?: SecretResolver | undefined
-  /** Where images, sources and caches lie. Default: `.kiwi` in the working directory. */
-  readonly directory?: string | undefined
-  readonly clock?: Clock | undefined
-  /** Called at every numbered place of a run where a crash leaves a different state behind: for campaigns that kill the process there. */
-  readonly onKillPoint?: ((point: { readonly number: number; readonly name: string }) => void) | undefined
-}
 
 interface Asked {
   readonly environment: string
@@ -54,12 +27,7 @@ type Order = Omit<Command, 'type'>
 
 /** What a host application works with. Every run is durable when its promise resolves. */
 export interface Kiwi extends AsyncDisposable {
-  readonly services: {
-    /** Checks the definition whole and keeps it; replaces an earlier one of that name. Rejects with `INPUT_INVALID`. */
-    register(definition: ServiceDefinition): Promise<void>
-    get(name: string): Promise<ServiceDefinition | undefined>
-    list(): Promise<readonly ServiceDefinition[]>
-  }
+  readonly services: Services
   /** Builds the ref, deploys it to the environment and verifies it. */
   release(service: string, options: Asked & { readonly ref: string }): Promise<Run>
   /** Deploys a kept release again: `to` is its number or id, by default the newest good one before the current. */
@@ -93,10 +61,9 @@ export interface Kiwi extends AsyncDisposable {
 
 /** Wires the parts; decides nothing. Takes no run over: that is `resume`'s. */
 export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
-  const { engine, close } = startEngine(options)
-  await removeLeftovers(sourcesOf(engine.directory))
-  const { store, hub, clock, closing } = engine
   const worker = thisWorker()
+  const { engine, close } = await startEngine(options, worker)
+  const { store, hub, clock, closing } = engine
   const working = new Set<Promise<void>>()
 
   const follow = (runId: string) => runHandle(runId, { store, hub, clock, signal: closing })
@@ -169,65 +136,6 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     [Symbol.asyncDispose]: () => kiwi.close(),
   }
   return kiwi
-}
-
-function startEngine(options: KiwiOptions): { engine: Engine; close(): void } {
-  const { builders, registries, runtimes, store, secrets, clock = systemClock, onKillPoint } = options
-  const directory = resolve(options.directory ?? '.kiwi')
-  const redactor = createRedactor()
-  const closing = new AbortController()
-  let points = 0
-  const engine: Engine = {
-    adapters: {
-      builders,
-      registries,
-      runtimes,
-      source: (definition) => gitSource(definition, { directory: sourcesOf(directory) }),
-    },
-    store,
-    hub: createHub(),
-    clock,
-    redactor,
-    secret: createSecretAccess({ resolve: secrets, redactor }),
-    directory,
-    host: `${thisWorker().host}:${process.pid}`,
-    closing: closing.signal,
-    killPoint: (name) => {
-      points += 1
-      onKillPoint?.({ number: points, name })
-    },
-  }
-  return {
-    engine,
-    close: () => closing.abort(new KiwiError('LEASE_LOST', 'this process stopped working; resume the run')),
-  }
-}
-
-function sourcesOf(directory: string): string {
-  return join(directory, 'sources')
-}
-
-function servicesOf(store: Store): Kiwi['services'] {
-  const toDefinition = (value: Json) => value as unknown as ServiceDefinition // `register` checked it
-  return {
-    async register(input) {
-      const definition = parseServiceDefinition(input)
-      await store.documents.put({ kind: 'service', key: definition.name, value: definition as unknown as Json })
-    },
-    async get(name) {
-      const value = await store.documents.get('service', name)
-      return value === undefined ? undefined : toDefinition(value)
-    },
-    list: async () => (await store.documents.list('service', '')).map(({ value }) => toDefinition(value)),
-  }
-}
-
-async function definitionOf(store: Store, service: string, environment: string): Promise<ServiceDefinition> {
-  const definition = await servicesOf(store).get(service)
-  if (!definition) throw new KiwiError('SERVICE_UNKNOWN', `there is no service '${service}'`)
-  if (Object.hasOwn(definition.environments, environment)) return definition
-  const known = Object.keys(definition.environments).join(', ')
-  throw new KiwiError('INPUT_INVALID', `${service} has no environment '${environment}'; it has ${known}`)
 }
 
 async function known(store: Store, runId: string): Promise<RunRow> {

@@ -1,6 +1,7 @@
 import type { Worker } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import { type Engine, execute } from './execute.js'
+import type { Engine } from './engine.js'
+import { execute } from './execute.js'
 import { leaseTtlMs } from './lease.js'
 
 /** While another process holds the scope, its lease is looked at this often. */

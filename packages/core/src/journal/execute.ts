@@ -1,37 +1,20 @@
 import { join } from 'node:path'
-import type { Clock } from '../contracts/v1/clock.js'
-import type { Context } from '../contracts/v1/context.js'
 import type { Json } from '../contracts/v1/json.js'
-import type { Lease, RunRow, StepRecord, Store } from '../contracts/v1/store.js'
+import type { Lease, RunRow, StepRecord } from '../contracts/v1/store.js'
 import type { Tree } from '../contracts/v1/tree.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Stage } from '../events/event.js'
-import type { Hub } from '../events/hub.js'
 import { eventWriter } from '../events/writer.js'
 import { ociLayout } from '../image/layout.js'
 import type { RunRequest } from '../model/run.js'
-import type { Adapters, PipelineRun } from '../pipeline/pipeline-run.js'
+import type { PipelineRun } from '../pipeline/pipeline-run.js'
 import { failedRelease, recorded, releaseDocument } from '../pipeline/record.js'
 import { release, rollback } from '../pipeline/run.js'
 import type { Redactor } from '../secrets/redactor.js'
 import { cancelSignal } from './cancel.js'
 import { stageContext } from './context.js'
+import type { Engine } from './engine.js'
 import { keepLease } from './lease.js'
-
-/** Everything a run needs from the process that works on it. */
-export interface Engine {
-  readonly adapters: Adapters
-  readonly store: Store
-  readonly hub: Hub
-  readonly clock: Clock
-  readonly redactor: Redactor
-  readonly secret: Context['secret']
-  readonly directory: string
-  readonly host: string
-  /** Fires when this process wants to stop working: runs stay as they are, for `resume`. */
-  readonly closing: AbortSignal
-  killPoint(name: string): void
-}
 
 /** Works on a claimed run until it ends, or until the lease is lost or this process closes: then it is left as it is, to be resumed. */
 export async function execute(lease: Lease, engine: Engine): Promise<void> {

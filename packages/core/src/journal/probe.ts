@@ -1,6 +1,6 @@
 import type { Context, Probe } from '../contracts/v1/context.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import type { Engine } from './execute.js'
+import type { Engine } from './engine.js'
 
 type Part = 'builder' | 'registry' | 'runtime'
 

@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Fit } from '../contracts/v1/builder.js'
 import type { Context } from '../contracts/v1/context.js'
 import type { Platform } from '../contracts/v1/image.js'
@@ -7,32 +5,10 @@ import type { Revision } from '../contracts/v1/source.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { ReleaseRequest } from '../model/run.js'
 import { imageTag } from '../model/tag.js'
+import { chooseDockerfile } from './dockerfile.js'
 import type { PipelineRun } from './pipeline-run.js'
+import type { Recipe } from './recipe.js'
 import { step } from './step.js'
-import { askWizard } from './wizard.js'
-
-/** How the image is made: everything the builder needs but the files. */
-export interface Recipe {
-  readonly dockerfile: ChosenDockerfile
-  readonly ignore?: string | undefined
-  readonly contextPath: string
-  readonly args: Readonly<Record<string, string>>
-  readonly target?: string | undefined
-  readonly platform: Platform
-  readonly tag: string
-  /** Registered name of the builder that fits. */
-  readonly builder: string
-}
-
-export interface ChosenDockerfile {
-  readonly from: 'path' | 'found' | 'wizard'
-  readonly path: string
-  readonly text: string
-  readonly reasons: readonly string[]
-  /** Further Dockerfiles that were there. */
-  readonly others: readonly string[]
-  readonly ignore?: string | undefined
-}
 
 /** Finds the Dockerfile, takes the path given, or has the wizard write one; then finds the builder that can build it. */
 export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): Promise<Recipe> {
@@ -42,7 +18,7 @@ export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): P
     async do(context) {
       const tag = imageTag(definition.image.tag, revision)
       const { directory } = await run.tree(revision)
-      const dockerfile = await choose(directory, settings)
+      const dockerfile = await chooseDockerfile(directory, settings)
       const { from, path, text, reasons, others, ignore } = dockerfile
       run.events.emit({ type: 'dockerfile-chosen', from, path, text, reasons, others }, 'analyse')
       const need = {
@@ -62,52 +38,6 @@ export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): P
       }
     },
   })
-}
-
-type Settings = NonNullable<ReleaseRequest['definition']['build']>
-
-async function choose(directory: string, settings: Settings): Promise<ChosenDockerfile> {
-  const { dockerfile = 'auto', context = '.' } = settings
-  if (dockerfile === 'wizard') return askWizard(join(directory, context), settings.baseImage)
-  if (dockerfile !== 'auto') return read(directory, dockerfile, 'path', [])
-  const [nearest, ...others] = await find(directory, context)
-  if (nearest !== undefined) return read(directory, nearest, 'found', others)
-  return askWizard(join(directory, context), settings.baseImage)
-}
-
-/** In the context, then at the root; plain names before `Dockerfile.prod` and the like. */
-async function find(directory: string, context: string): Promise<string[]> {
-  const places = context === '.' ? ['.'] : [context, '.']
-  const found = await Promise.all(places.map((place) => dockerfilesIn(directory, place)))
-  return found.flat()
-}
-
-async function dockerfilesIn(directory: string, place: string): Promise<string[]> {
-  const names = await readdir(join(directory, place)).catch(() => [])
-  const matching = names.filter(
-    (name) => /^(?:Dockerfile|Containerfile)(?:\..+)?$/.test(name) && !name.endsWith('.dockerignore'),
-  )
-  return matching
-    .toSorted((one, other) => one.length - other.length || (one < other ? -1 : 1))
-    .map((name) => join(place, name))
-}
-
-async function read(
-  directory: string,
-  path: string,
-  from: 'path' | 'found',
-  others: readonly string[],
-): Promise<ChosenDockerfile> {
-  try {
-    return { from, path, text: await readFile(join(directory, path), 'utf8'), reasons: [], others }
-  } catch (cause) {
-    const there = await find(directory, '.')
-    const known = there.length > 0 ? `; there is ${there.join(', ')}` : ''
-    throw new KiwiError('DOCKERFILE_MISSING', `the repository has no ${path}${known}`, {
-      cause,
-      evidence: { path, found: there },
-    })
-  }
 }
 
 async function builderFor(run: PipelineRun, need: Parameters<typeof fitOf>[1], context: Context): Promise<string> {

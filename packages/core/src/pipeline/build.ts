@@ -3,9 +3,9 @@ import type { Context } from '../contracts/v1/context.js'
 import type { Revision } from '../contracts/v1/source.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { ReleaseRequest } from '../model/run.js'
-import type { Recipe } from './analyse.js'
 import { openImage } from './base-image.js'
 import type { PipelineRun } from './pipeline-run.js'
+import type { Recipe } from './recipe.js'
 import { step } from './step.js'
 
 /** Makes the image with the builder that was found to fit. */

@@ -3,9 +3,9 @@ import { KiwiError } from '../errors/kiwi-error.js'
 import { pipe } from '../image/pipe.js'
 import type { ImageRecord } from '../model/release.js'
 import type { ReleaseRequest } from '../model/run.js'
-import type { Recipe } from './analyse.js'
 import { registryOf } from './lookup.js'
 import type { PipelineRun } from './pipeline-run.js'
+import type { Recipe } from './recipe.js'
 import { step } from './step.js'
 
 /** Sends the image to its registry under its tag; from here on it is known by digest. */

@@ -1,5 +1,5 @@
 import { KiwiError } from '../errors/kiwi-error.js'
-import type { ChosenDockerfile } from './analyse.js'
+import type { ChosenDockerfile } from './recipe.js'
 
 /** Has the wizard write a Dockerfile for the files of a directory. Rejects with `STACK_UNKNOWN`, saying what was looked for. */
 export async function askWizard(directory: string, baseImage: string | undefined): Promise<ChosenDockerfile> {

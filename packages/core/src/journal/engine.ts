@@ -1,0 +1,66 @@
+import { join, resolve } from 'node:path'
+import { systemClock } from '../clock.js'
+import type { Clock } from '../contracts/v1/clock.js'
+import type { Context } from '../contracts/v1/context.js'
+import type { Store, Worker } from '../contracts/v1/store.js'
+import { KiwiError } from '../errors/kiwi-error.js'
+import { createHub, type Hub } from '../events/hub.js'
+import type { KiwiOptions } from '../options.js'
+import type { Adapters } from '../pipeline/pipeline-run.js'
+import { createRedactor, type Redactor } from '../secrets/redactor.js'
+import { createSecretAccess } from '../secrets/resolver.js'
+import { gitSource } from '../sources/git.js'
+import { removeLeftovers } from '../sources/git-command.js'
+
+/** Everything a run needs from the process that works on it. */
+export interface Engine {
+  readonly adapters: Adapters
+  readonly store: Store
+  readonly hub: Hub
+  readonly clock: Clock
+  readonly redactor: Redactor
+  readonly secret: Context['secret']
+  readonly directory: string
+  readonly host: string
+  /** Fires when this process wants to stop working: runs stay as they are, for `resume`. */
+  readonly closing: AbortSignal
+  killPoint(name: string): void
+}
+
+/** Wires the parts of this process, and removes what a killed one left in its folder. */
+export async function startEngine(options: KiwiOptions, worker: Worker): Promise<{ engine: Engine; close(): void }> {
+  const { builders, registries, runtimes, store, secrets, clock = systemClock, onKillPoint } = options
+  const directory = resolve(options.directory ?? '.kiwi')
+  await removeLeftovers(sourcesOf(directory))
+  const redactor = createRedactor()
+  const closing = new AbortController()
+  let points = 0
+  const engine: Engine = {
+    adapters: {
+      builders,
+      registries,
+      runtimes,
+      source: (definition) => gitSource(definition, { directory: sourcesOf(directory) }),
+    },
+    store,
+    hub: createHub(),
+    clock,
+    redactor,
+    secret: createSecretAccess({ resolve: secrets, redactor, signal: closing.signal }),
+    directory,
+    host: `${worker.host}:${worker.pid}`,
+    closing: closing.signal,
+    killPoint: (name) => {
+      points += 1
+      onKillPoint?.({ number: points, name })
+    },
+  }
+  return {
+    engine,
+    close: () => closing.abort(new KiwiError('LEASE_LOST', 'this process stopped working; resume the run')),
+  }
+}
+
+function sourcesOf(directory: string): string {
+  return join(directory, 'sources')
+}

@@ -1,0 +1,21 @@
+import type { Builder } from './contracts/v1/builder.js'
+import type { Clock } from './contracts/v1/clock.js'
+import type { Registry } from './contracts/v1/registry.js'
+import type { Runtime } from './contracts/v1/runtime.js'
+import type { Store } from './contracts/v1/store.js'
+import type { SecretResolver } from './secrets/resolver.js'
+
+export interface KiwiOptions {
+  /** By name; asked in this order which one fits. */
+  readonly builders: Readonly<Record<string, Builder>>
+  readonly registries: Readonly<Record<string, Registry>>
+  readonly runtimes: Readonly<Record<string, Runtime>>
+  readonly store: Store
+  /** Looks a secret's value up at use. Default: the environment variable of that name. */
+  readonly secrets?: SecretResolver | undefined
+  /** Where images, sources and caches lie. Default: `.kiwi` in the working directory. */
+  readonly directory?: string | undefined
+  readonly clock?: Clock | undefined
+  /** Called at every numbered place of a run where a crash leaves a different state behind: for campaigns that kill the process there. */
+  readonly onKillPoint?: ((point: { readonly number: number; readonly name: string }) => void) | undefined
+}
