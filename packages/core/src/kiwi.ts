@@ -64,14 +64,15 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
   const worker = thisWorker()
   const { engine, close } = await startEngine(options, worker)
   const { store, hub, clock, closing } = engine
-  const working = new Set<Promise<void>>()
+  const working = new Map<string, Promise<void>>()
 
   const follow = (runId: string) => runHandle(runId, { store, hub, clock, signal: closing })
   const work = (runId: string, scope: string) => {
+    if (working.has(runId)) return
     const job = drive(runId, scope, worker, engine)
       .catch((error: unknown) => hub.fail(runId, KiwiError.from(error)))
-      .finally(() => working.delete(job))
-    working.add(job)
+      .finally(() => working.delete(runId))
+    working.set(runId, job)
   }
   const start = async (request: RunRequest, requestId: string | undefined): Promise<Run> => {
     const scope = `${request.service}/${request.environment}`
@@ -112,9 +113,9 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     hold: async (runId, by) => void (await order(runId, { ...by, type: 'hold' })),
     cancel: async (runId, by) => void (await order(runId, { ...by, type: 'cancel' })),
     async revert(runId, { by, reason }) {
-      const { status, request } = await known(store, runId)
-      if (status === 'accepted' || status === 'running')
-        return void (await order(runId, { type: 'revert', by, reason }))
+      if (isOpen(await known(store, runId))) await order(runId, { type: 'revert', by, reason })
+      const { status, request } = await known(store, runId) // it may have ended meanwhile, and missed the command
+      if (status !== 'succeeded') return undefined
       const { service, environment } = request
       const release = (await history(store, service, environment)).find((one) => one.runId === runId)
       if (!release?.replaced) throw new KiwiError('ROLLBACK_IMPOSSIBLE', `run ${runId} replaced no release`)
@@ -131,11 +132,15 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     doctor: () => probeAll(engine),
     async close() {
       close()
-      await Promise.allSettled(working)
+      await Promise.allSettled(working.values())
     },
     [Symbol.asyncDispose]: () => kiwi.close(),
   }
   return kiwi
+}
+
+function isOpen({ status }: RunRow): boolean {
+  return status === 'accepted' || status === 'running'
 }
 
 async function known(store: Store, runId: string): Promise<RunRow> {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createKiwi, type Kiwi, KiwiError, type KiwiEvent, type ServiceDefinition, sqliteStore } from '@kiwi/core'
@@ -245,5 +247,116 @@ describe('a runtime that refuses for good', () => {
     const run = await kiwi.release('web', asked)
     await expect(run.result).rejects.toMatchObject({ code: 'RUNTIME_FAILED', stage: 'deploy' })
     expect(runtime.snapshot({ service: 'web', environment: 'production' }).slots).toEqual([])
+  })
+})
+
+describe('a crash', () => {
+  const state = () => runtime.snapshot({ service: 'web', environment: 'production' }).route.slots
+
+  /** Works until the kill point of that name comes for the nth time, then stops as a killed process would, and another one takes over. */
+  async function stopAt(
+    name: string,
+    nth: number,
+    first: MemoryRuntime,
+    then: MemoryRuntime,
+    ask: (of: Kiwi) => Promise<{ id: string }>,
+  ): Promise<string> {
+    await kiwi.close()
+    const stop: { now?: () => void } = {}
+    let times = 0
+    const one = await start({
+      runtime: first,
+      onKillPoint: (point) => {
+        if (point.name === name) times += 1
+        if (times === nth) stop.now?.()
+      },
+    })
+    const closed = new Promise<void>((resolve) => {
+      stop.now = () => resolve(one.close())
+    })
+    const { id } = await ask(one)
+    await closed
+    await one.close()
+    kiwi = await start({ runtime: then })
+    return id
+  }
+
+  it('while the route goes back after a failed check does not make the release good', { timeout: 30_000 }, async () => {
+    const server = createServer((_, response) => {
+      response.statusCode = state()[0] === 'r1' ? 200 : 500
+      response.end()
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const served: MemoryRuntime = {
+      ...runtime,
+      async *observe(target, context) {
+        for await (const seen of runtime.observe(target, context))
+          yield { ...seen, route: { ...seen.route, addresses: [address] } }
+      },
+    }
+    await kiwi.close()
+    kiwi = await start({ runtime: served })
+    await (await kiwi.release('web', asked)).result
+    commit('second')
+    let routes = 0
+    const id = await stopAt('rollout: after route', 2, served, served, async (one) => {
+      const run = await one.release('web', asked)
+      run.on('route', () => {
+        routes += 1
+      })
+      return run
+    })
+    const [resumed] = await kiwi.resume(id)
+    await expect(resumed?.result).rejects.toMatchObject({ code: 'VERIFY_FAILED' })
+    expect(state()).toEqual(['r1'])
+    expect((await kiwi.history('web', 'production')).map(({ status }) => status)).toEqual(['succeeded', 'failed'])
+    expect(routes).toBeLessThanOrEqual(2)
+    server.close()
+  })
+
+  it('does not make the next process forget which secrets it must not show', { timeout: 30_000 }, async () => {
+    process.env.KIWI_TEST_PASSWORD = 'correct-horse'
+    const definitionWithSecret = {
+      ...definition(),
+      environments: { production: { runtime: 'memory', env: { PASSWORD: { secret: 'KIWI_TEST_PASSWORD' } } } },
+    }
+    const leaky: MemoryRuntime = {
+      ...crashing(runtime),
+      evidence: async (_, slot) => ({ slot, instances: [{ id: slot, lastOutput: ['it is correct-horse'] }] }),
+    }
+    const id = await stopAt('rollout: after ensure-slot', 1, runtime, leaky, async (one) => {
+      await one.services.register(definitionWithSecret)
+      return one.release('web', asked)
+    })
+    const [run] = await kiwi.resume(id)
+    await expect(run?.result).rejects.toMatchObject({ code: 'INSTANCE_CRASHED' })
+    const told = JSON.stringify([await Array.fromAsync(await kiwi.run(id)), await kiwi.history('web', 'production')])
+    expect(told).toContain('it is [redacted:KIWI_TEST_PASSWORD]')
+    expect(told).not.toContain('correct-horse')
+    delete process.env.KIWI_TEST_PASSWORD
+  })
+})
+
+describe('the host', () => {
+  it('outlives a store that is closed while a run goes on, and a listener that throws', async () => {
+    const store = sqliteStore({ path: join(directory, 'other.sqlite') })
+    const one = await createKiwi({
+      builders: { memory: memoryBuilder() },
+      registries: { memory: memoryRegistry() },
+      runtimes: { memory: runtime },
+      store,
+      directory,
+    })
+    await one.services.register(definition())
+    const run = await one.release('web', { ...asked, hold: true })
+    const warned = new Promise((resolve) => process.once('warning', resolve))
+    run.on('stage-started', () => {
+      throw new Error('the browser is gone')
+    })
+    expect(await warned).toMatchObject({ message: 'the browser is gone' })
+    await store.close()
+    await expect(run.result).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    await one.close()
   })
 })

@@ -13,14 +13,18 @@ export interface Run extends AsyncIterable<KiwiEvent> {
 }
 
 export function runHandle(runId: string, options: FollowOptions): Run {
-  const result = resultOf(runId, options)
-  result.catch(() => undefined)
+  let result: Promise<Release> | undefined
   return {
     id: runId,
-    result,
+    get result() {
+      result ??= resultOf(runId, options)
+      result.catch(() => undefined)
+      return result
+    },
     on(type, listener) {
       const stop = new AbortController()
-      void listen(runId, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) }, type, listener)
+      const until = AbortSignal.any([options.signal, stop.signal])
+      listen(runId, { ...options, signal: until }, type, listener).catch(() => undefined) // why it ended is told by `result`
       return () => stop.abort()
     },
     [Symbol.asyncIterator]: () => follow(runId, options),
@@ -34,10 +38,15 @@ async function listen<T extends KiwiEvent['type']>(
   listener: (event: Extract<KiwiEvent, { type: T }>) => void,
 ): Promise<void> {
   const matches = (event: KiwiEvent): event is Extract<KiwiEvent, { type: T }> => event.type === type
+  for await (const event of follow(runId, options)) if (matches(event)) callSafely(listener, event)
+}
+
+/** A listener that throws is told of, and must neither end the run nor the host. */
+function callSafely<E>(listener: (event: E) => void, event: E): void {
   try {
-    for await (const event of follow(runId, options)) if (matches(event)) listener(event)
+    listener(event)
   } catch (error) {
-    if (!options.signal.aborted) throw error
+    process.emitWarning(error instanceof Error ? error : new Error(String(error)))
   }
 }
 

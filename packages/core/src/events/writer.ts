@@ -1,6 +1,7 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Json } from '../contracts/v1/json.js'
 import type { Batch, Lease, Store } from '../contracts/v1/store.js'
+import { KiwiError } from '../errors/kiwi-error.js'
 import type { Redactor } from '../secrets/redactor.js'
 import type { EventBody, KiwiEvent, ProgressBody, Stage } from './event.js'
 import type { Hub } from './hub.js'
@@ -19,6 +20,8 @@ export interface EventWriter {
   commit(batch?: Omit<Batch, 'events'>): Promise<void>
   /** Resolves at once while little waits, else after the commit: await it where output can come faster than a disk takes it. */
   drained(): Promise<void>
+  /** Why the last commit failed, if it did: the run must then be left as the store has it. */
+  unsaved(): KiwiError | undefined
 }
 
 const mostWaiting = 1_000
@@ -32,12 +35,18 @@ export function eventWriter(to: {
 }): EventWriter {
   const { store, lease, hub, clock, redactor } = to
   let waiting: Event[] = []
+  let unsaved: KiwiError | undefined
   let scheduled: Promise<void> | undefined
 
   const commit = async (batch: Omit<Batch, 'events'> = {}): Promise<void> => {
     const events = waiting
     waiting = []
-    const { seq } = await store.commit(lease, { ...batch, events })
+    const { seq } = await store.commit(lease, { ...batch, events }).catch((error: unknown) => {
+      waiting = [...events, ...waiting] // the batch was undone whole: they go with the next one
+      unsaved = KiwiError.from(error)
+      throw error
+    })
+    unsaved = undefined
     for (const [index, event] of events.entries())
       hub.publish(stored(lease.runId, event, seq - events.length + 1 + index))
   }
@@ -50,6 +59,7 @@ export function eventWriter(to: {
     return scheduled
   }
   return {
+    unsaved: () => unsaved,
     emit(body, stage) {
       waiting.push({ at: clock.now(), stage, body: redacted(redactor, body) })
       commitSoon().catch(() => undefined) // a lost lease shows at the next step's own commit

@@ -31,8 +31,10 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
     await lineOf(run)
     await end(run, row)
   } catch (error) {
-    if (kept.signal.aborted) await store.giveBack(lease)
-    else await fail(run, row, redacted(KiwiError.from(error), engine.redactor))
+    const unsaved = run.events.unsaved()
+    if (kept.signal.aborted || unsaved) await store.giveBack(lease).catch(() => undefined)
+    if (unsaved) throw unsaved // the journal stands where it stood: resume goes on from there
+    if (!kept.signal.aborted) await fail(run, row, redacted(KiwiError.from(error), engine.redactor))
   } finally {
     ended.abort()
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Worker } from '../contracts/v1/store.js'
 
@@ -9,6 +9,7 @@ export function thisWorker(): Worker {
     id: randomUUID(),
     host: hostname(),
     bootId: readOptional('/proc/sys/kernel/random/boot_id') ?? '',
+    pidNamespace: readLinkOptional('/proc/self/ns/pid'),
     pid: process.pid,
     startedAt: processStart(process.pid) ?? '',
   }
@@ -18,7 +19,7 @@ export function thisWorker(): Worker {
 export function isGone(owner: Worker, self: Worker): boolean {
   if (owner.host !== self.host) return false
   if (owner.bootId !== self.bootId) return true
-  if (owner.id === self.id) return false
+  if (owner.id === self.id || owner.pidNamespace !== self.pidNamespace) return false
   return owner.startedAt === '' ? !answersSignals(owner.pid) : processStart(owner.pid) !== owner.startedAt
 }
 
@@ -46,6 +47,14 @@ function answersSignals(pid: number): boolean {
     return process.kill(pid, 0)
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+function readLinkOptional(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
   }
 }
 

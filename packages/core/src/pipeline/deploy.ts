@@ -8,6 +8,7 @@ import type { Wanted } from '../rollout/types.js'
 import { instructionOf } from './instruction.js'
 import { environmentOf, registryOf, runtimeOf } from './lookup.js'
 import type { PipelineRun } from './pipeline-run.js'
+import { requireSecrets } from './secrets.js'
 import { step } from './step.js'
 
 /** What to run: an image, or a kept release with its slot and spec. */
@@ -52,6 +53,7 @@ export async function rollOut(
   since: number,
   instruction = () => instructionOf(run),
 ) {
+  await requireSecrets({ env: wanted.spec.env }, context) // after a crash the redactor of this process must know them, too
   const environment = environmentOf(run)
   const { service, environment: name } = run.request
   const target = targetOf(service, name, environment)

@@ -51,6 +51,12 @@ export async function step<Intent, Result>(
   }
 }
 
+/** Replaces the intent of a step that is under way: what it found out must not be forgotten by a crash. */
+export async function revise(run: PipelineRun, stage: Stage, intent: unknown): Promise<void> {
+  const record = run.journal.get(stage)
+  if (record) await keep(run, { ...record, intent: toJournal(intent) }, [])
+}
+
 interface Begun {
   readonly since: number
   readonly intent?: Json | undefined

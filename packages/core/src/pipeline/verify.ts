@@ -1,60 +1,84 @@
+import type { Clock } from '../contracts/v1/clock.js'
 import type { Context } from '../contracts/v1/context.js'
-import { KiwiError } from '../errors/kiwi-error.js'
+import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import { type Deployed, rollOut } from './deploy.js'
+import { instructionOf } from './instruction.js'
 import { environmentOf } from './lookup.js'
 import type { PipelineRun } from './pipeline-run.js'
-import { step } from './step.js'
+import { revise, step } from './step.js'
 
 /** Tries within this time: the first request on a new route may still meet a half-closed path. */
 const patienceMs = 5_000
 const betweenTriesMs = 100
 
-/** Asks the service once through its route, as a user would; when it does not answer as asked, puts the route back and fails. */
+/** Why the route goes back: kept before it does, so that a crash on the way back does not forget it. */
+interface Failed {
+  readonly wrong: ErrorRecord
+}
+
+/** Asks the service through its route, as a user would; when it does not answer as asked, puts the route back and fails. */
 export function verify(run: PipelineRun, deployed: Deployed): Promise<Deployed> {
-  return step(run, 'verify', {
-    async do(context, _, since) {
-      const wrong = await check(run, deployed, context)
-      if (wrong !== undefined) await goBack(run, deployed, wrong, context, since)
-      return deployed
+  return step<Failed | undefined, Deployed>(run, 'verify', {
+    async do(context, kept, since) {
+      const wrong = kept?.wrong ?? (await check(run, deployed, context)) ?? (await changedMind(run))
+      if (wrong === undefined) return deployed
+      await revise(run, 'verify', { wrong })
+      return goBack(run, deployed, KiwiError.fromRecord(wrong), context, since)
     },
   })
 }
 
-/** What is wrong with the answer, in one sentence; nothing for a service that is not HTTP. */
-async function check(run: PipelineRun, { addresses }: Deployed, context: Context): Promise<string | undefined> {
-  const { verify: asked, health } = environmentOf(run)
-  const [address] = addresses
+/** What is wrong with the answer; nothing for a service that is not HTTP. A rollback is asked what its own release was asked. */
+async function check(run: PipelineRun, deployed: Deployed, context: Context): Promise<ErrorRecord | undefined> {
+  const { verify: asked } = environmentOf(run)
+  const [address] = deployed.addresses
   if (!address?.startsWith('http')) return undefined
-  const url = new URL(asked?.path ?? health?.path ?? '/', address)
+  const path = asked?.path ?? deployed.deployment.wanted.spec.health.path ?? '/'
   const deadline = run.clock.now() + patienceMs
   for (;;) {
-    const wrong = await ask(url, asked?.status, context.signal)
-    if (wrong === undefined || run.clock.now() > deadline) return wrong
+    const wrong = await ask(new URL(path, address), asked?.status, run.clock, context.signal)
+    if (wrong === undefined) return undefined
+    if (run.clock.now() > deadline)
+      return new KiwiError('VERIFY_FAILED', wrong, { stage: 'verify', effect: 'done' }).toRecord()
     await run.clock.sleep(betweenTriesMs, context.signal)
   }
 }
 
-async function ask(url: URL, wanted: number | undefined, signal: AbortSignal): Promise<string | undefined> {
+/** A revert or cancel that was given after the rollout. */
+async function changedMind(run: PipelineRun): Promise<ErrorRecord | undefined> {
+  return (await instructionOf(run)).because?.toRecord()
+}
+
+async function ask(
+  url: URL,
+  wanted: number | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const answered = new AbortController()
+  const late = clock.sleep(patienceMs, AbortSignal.any([signal, answered.signal])).then(() => answered.abort())
+  late.catch(() => undefined) // it answered, or the run stops
   try {
-    const response = await fetch(url, { signal, redirect: 'manual' })
+    const response = await fetch(url, { signal: AbortSignal.any([signal, answered.signal]), redirect: 'manual' })
     await response.body?.cancel()
     const good = wanted === undefined ? response.status < 400 : response.status === wanted
     return good ? undefined : `${url} answered ${response.status}${wanted === undefined ? '' : ` instead of ${wanted}`}`
   } catch (error) {
     signal.throwIfAborted()
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-    return `${url} did not answer: ${cause}`
+    if (answered.signal.aborted) return `${url} did not answer within ${patienceMs} ms`
+    return `${url} did not answer: ${error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)}`
+  } finally {
+    answered.abort()
   }
 }
 
 async function goBack(
   run: PipelineRun,
   { deployment }: Deployed,
-  wrong: string,
+  because: KiwiError,
   context: Context,
   since: number,
 ): Promise<never> {
-  const because = new KiwiError('VERIFY_FAILED', wrong, { stage: 'verify', effect: 'done' })
   await rollOut(run, deployment, context, since, async () => ({ instruction: 'revert', because }))
   throw because
 }

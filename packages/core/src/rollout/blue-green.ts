@@ -25,23 +25,23 @@ function ensure(wanted: Wanted, { revision }: Snapshot): Decision {
   return { type: 'act', action: { type: 'ensure-slot', revision, slot, release, image, spec, replicas } }
 }
 
-function promote(wanted: Wanted, { snapshot, instruction, elapsedMs }: Seen, slot: SlotState): Decision {
+function promote(wanted: Wanted, { snapshot, instruction, unreadyMs }: Seen, slot: SlotState): Decision {
   const { revision, route } = snapshot
   const deadlineMs = wanted.readyWithinMs
   if (!isReady(slot, wanted.replicas)) {
-    return fold(slot, { elapsedMs, deadlineMs }) ?? wait(`${slot.id} is ready`, slot, deadlineMs)
+    return fold(slot, { unreadyMs, deadlineMs }) ?? wait(`${slot.id} is ready`, slot, deadlineMs)
   }
   if (instruction === 'hold') return wait('someone promotes it', slot)
   return { type: 'act', action: { type: 'route', revision, from: route.slots, to: [slot.id] } }
 }
 
 /** The route is on the wanted slot: wait until all traffic is there, then keep only the slot it came from. */
-function settle(wanted: Wanted, { snapshot, elapsedMs }: Seen): Decision {
+function settle(wanted: Wanted, { snapshot, settlingMs }: Seen): Decision {
   const { revision, route } = snapshot
   const slot = slotOf(snapshot, wanted.slot)
   if (!route.settled) {
     const message = `not all traffic goes to ${wanted.slot}`
-    const late = elapsedMs > wanted.readyWithinMs + settlesWithinMs
+    const late = settlingMs >= settlesWithinMs
     return late
       ? { type: 'fail', code: 'ROLLOUT_DEADLINE', message, evidence: { slot: wanted.slot } }
       : wait('all traffic goes to it', slot)

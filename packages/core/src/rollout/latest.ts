@@ -10,6 +10,8 @@ export interface Latest<T> extends AsyncDisposable {
 /** After a fault that may pass, the stream is opened again this much later, and for this long altogether. */
 const reopenMs = 500
 const patienceMs = 300_000
+/** A runtime that shows nothing at all for this long cannot be worked with. */
+const firstWithinMs = 60_000
 
 export function latest<T>(
   open: (signal: AbortSignal) => AsyncIterable<T>,
@@ -47,8 +49,10 @@ export function latest<T>(
   return {
     async next(withinMs) {
       if (!fresh && failure === undefined) await woken(clock, signal, withinMs, (resolve) => (wake = resolve))
-      while (value === undefined && failure === undefined)
+      while (value === undefined && failure === undefined) {
+        if (clock.now() - seenAt > firstWithinMs) throw unseen()
         await woken(clock, signal, withinMs, (resolve) => (wake = resolve))
+      }
       if (failure !== undefined) throw failure
       options.signal.throwIfAborted()
       if (value === undefined) throw new KiwiError('INTERNAL', 'the stream ended without a value')
@@ -60,6 +64,10 @@ export function latest<T>(
       await pumping
     },
   }
+}
+
+function unseen(): KiwiError {
+  return new KiwiError('RUNTIME_UNREACHABLE', 'the runtime has shown nothing of this environment')
 }
 
 async function woken(

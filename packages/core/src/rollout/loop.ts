@@ -2,11 +2,12 @@ import type { Action } from '../contracts/v1/actions.js'
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Context } from '../contracts/v1/context.js'
 import type { Evidence, Runtime, Target } from '../contracts/v1/runtime.js'
+import type { Snapshot } from '../contracts/v1/snapshot.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { EventBody } from '../events/event.js'
 import { latest } from './latest.js'
 import { next, type Strategy } from './next.js'
-import { readyCount, slotOf } from './read.js'
+import { isReady, readyCount, slotOf } from './read.js'
 import type { Decision, Instruction, Wanted } from './types.js'
 
 export interface RolloutOptions {
@@ -44,7 +45,7 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
   const { runtime, target, strategy, wanted, since, clock, context } = options
   const tell = announcer(options)
   let failure: KiwiError | undefined
-  let backSince = 0
+  const times = stopwatch(clock, since)
   const trouble = troubleTimer(clock)
   let acted: { readonly revision: string; readonly at: number } | undefined
   await using snapshots = latest((signal) => runtime.observe(target, { ...context, signal }), {
@@ -56,11 +57,14 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
     if (acted?.revision === snapshot.revision && clock.now() - acted.at < unseenMs) continue
     const given = await options.instruction()
     failure ??= given.because
-    if (failure) backSince ||= clock.now()
-    const goingBackMs = failure ? clock.now() - backSince : 0
     const instruction = failure ? 'revert' : given.instruction
-    const decision = next(strategy, wanted, { snapshot, instruction, elapsedMs: clock.now() - since, goingBackMs })
+    const decision = next(strategy, wanted, {
+      snapshot,
+      instruction,
+      ...times.seen(snapshot, wanted, failure !== undefined),
+    })
     tell(decision, slotOf(snapshot, wanted.slot))
+    if (decision.type === 'wait') trouble.over() // what was ordered is there
     if (decision.type === 'act') {
       const refused = await act(options, decision.action, trouble)
       acted = { revision: decision.action.revision, at: clock.now() }
@@ -71,6 +75,23 @@ export async function rollout(options: RolloutOptions): Promise<RolledOut> {
       if (failure) throw failure
       return { route: decision.route, addresses: decision.addresses }
     }
+  }
+}
+
+/** How long which state lasts, as this process saw it. */
+function stopwatch(clock: Clock, since: number) {
+  let readyAt = since
+  let routedAt: number | undefined
+  let backAt: number | undefined
+  return {
+    seen(snapshot: Snapshot, { slot: id, replicas }: Wanted, goingBack: boolean) {
+      const now = clock.now()
+      const slot = slotOf(snapshot, id)
+      if (slot && isReady(slot, replicas)) readyAt = now
+      if (snapshot.route.slots.includes(id)) routedAt ??= now
+      if (goingBack) backAt ??= now
+      return { unreadyMs: now - readyAt, settlingMs: now - (routedAt ?? now), goingBackMs: now - (backAt ?? now) }
+    },
   }
 }
 

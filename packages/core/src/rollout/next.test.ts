@@ -32,8 +32,8 @@ function snapshot(slots: readonly SlotState[], route: readonly string[], settled
   return { revision: '7', fence: 1, slots, route: { slots: route, settled, draining: 0, addresses: [] } }
 }
 
-function decide(seen: Snapshot, instruction: Instruction = 'promote', elapsedMs = 0, goingBackMs = 0) {
-  return next('blue-green', wanted, { snapshot: seen, instruction, elapsedMs, goingBackMs })
+function decide(seen: Snapshot, instruction: Instruction = 'promote', unreadyMs = 0, goingBackMs = 0, settlingMs = 0) {
+  return next('blue-green', wanted, { snapshot: seen, instruction, unreadyMs, goingBackMs, settlingMs })
 }
 
 const old = slot('r1', [ready, ready])
@@ -61,7 +61,7 @@ describe('blue-green', () => {
 
   it('does not wait for ever for traffic that does not move: forward it fails, on the way back it ends', () => {
     const both = [old, slot('r2', [ready, ready])]
-    expect(decide(snapshot(both, ['r2'], false), 'promote', 40_001)).toMatchObject({
+    expect(decide(snapshot(both, ['r2'], false), 'promote', 0, 0, 30_000)).toMatchObject({
       type: 'fail',
       code: 'ROLLOUT_DEADLINE',
     })

@@ -22,8 +22,10 @@ export type Instruction = 'promote' | 'hold' | 'revert'
 export interface Seen {
   readonly snapshot: Snapshot
   readonly instruction: Instruction
-  /** Since the rollout was first wanted, also across crashes. */
-  readonly elapsedMs: number
+  /** Since the slot was last seen ready; one that never was: since it was first wanted, also across crashes. */
+  readonly unreadyMs: number
+  /** Since the route was first seen on the wanted slot, in this process. */
+  readonly settlingMs: number
   /** Since it was first decided to go back, in this process. */
   readonly goingBackMs: number
 }

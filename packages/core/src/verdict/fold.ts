@@ -9,7 +9,7 @@ const endsAllowed = 3
  */
 export function fold(
   slot: SlotState,
-  time: { readonly elapsedMs: number; readonly deadlineMs: number },
+  time: { readonly unreadyMs: number; readonly deadlineMs: number },
 ): Decision | undefined {
   const crashed = slot.instances.filter((instance) => instance.restarts > 0 || instance.phase === 'exited')
   const ends = slot.instances.reduce((sum, instance) => sum + instance.restarts, 0)
@@ -19,7 +19,7 @@ export function fold(
     return fail('INSTANCE_CRASHED', `${unstartable.id} could not be started: ${describe(unstartable)}`, slot)
   if (worst && ends >= endsAllowed)
     return fail('INSTANCE_CRASHED', `${worst.id} ended ${ends} times: ${describe(worst)}`, slot)
-  if (time.elapsedMs < time.deadlineMs) return undefined
+  if (time.unreadyMs < time.deadlineMs) return undefined
   const [unready] = slot.instances.filter((instance) => !instance.ready)
   const seen = unready ? describe(unready) : 'it has no instances'
   return fail('ROLLOUT_DEADLINE', `${slot.id} was not ready within ${time.deadlineMs} ms: ${seen}`, slot)

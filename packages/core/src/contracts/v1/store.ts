@@ -46,6 +46,8 @@ export interface Worker {
   readonly id: string
   readonly host: string
   readonly bootId: string
+  /** Process ids mean something only inside one namespace; '' where there are none. */
+  readonly pidNamespace: string
   readonly pid: number
   /** Start time of the process as the kernel counts it; tells a reused pid from the old one. */
   readonly startedAt: string

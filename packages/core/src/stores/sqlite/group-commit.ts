@@ -41,11 +41,20 @@ function commitTogether(database: DatabaseSync, batch: readonly Waiting[]): void
     for (const one of batch) settle.push(attempt(database, one))
     database.exec('COMMIT')
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK')
+    undo(database)
     for (const { reject } of batch) reject(error)
     return
   }
   for (const done of settle) done()
+}
+
+/** What counts is the first error; nothing may escape from here into the event loop of the host. */
+function undo(database: DatabaseSync): void {
+  try {
+    if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
+  } catch {
+    // the transaction is gone with its connection
+  }
 }
 
 function attempt(database: DatabaseSync, { write, resolve, reject }: Waiting): () => void {

@@ -17,6 +17,13 @@ export function sqliteStore({ path }: { readonly path: string }): Store {
   const group = groupCommit(database)
   const write = <T>(work: () => T): Promise<T> =>
     group.run(work).catch((error: unknown) => Promise.reject(storeError(path, error)))
+  const read = async <T>(work: () => T): Promise<T> => {
+    try {
+      return work()
+    } catch (error) {
+      throw storeError(path, error)
+    }
+  }
   const { runs, leases, journal, documents, accept, claim, commit } = openTables(database)
   return {
     contract: 'store/v1',
@@ -26,15 +33,15 @@ export function sqliteStore({ path }: { readonly path: string }): Store {
     giveBack: (lease) => write(() => leases.free(lease)),
     commit: (lease, batch) => write(() => commit(lease, batch)),
     command: (runId, command, nowMs) => write(() => journal.addCommand(runId, command, nowMs)),
-    commands: async (runId) => journal.commands(runId),
-    run: async (runId) => runs.get(runId),
-    runs: async (filter) => runs.list(filter),
-    steps: async (runId) => journal.steps(runId),
-    read: async (runId, after) => journal.read(runId, after),
+    commands: (runId) => read(() => journal.commands(runId)),
+    run: (runId) => read(() => runs.get(runId)),
+    runs: (filter) => read(() => runs.list(filter)),
+    steps: (runId) => read(() => journal.steps(runId)),
+    read: (runId, after) => read(() => journal.read(runId, after)),
     documents: {
-      get: async (kind, key) => documents.get(kind, key),
+      get: (kind, key) => read(() => documents.get(kind, key)),
       put: (document) => write(() => documents.put(document)),
-      list: async (kind, prefix) => documents.list(kind, prefix),
+      list: (kind, prefix) => read(() => documents.list(kind, prefix)),
     },
     async close() {
       group.flush()

@@ -9,7 +9,8 @@ import { pragmas, schema, schemaVersion } from './schema.js'
 export function openDatabase(path: string): DatabaseSync {
   try {
     mkdirSync(dirname(path), { recursive: true })
-    const database = new (loadSqlite().DatabaseSync)(path)
+    const database = new (loadSqlite().DatabaseSync)(path, { timeout: 5_000 })
+    enterWal(database)
     database.exec(pragmas)
     database.exec(schema)
     database.prepare("INSERT OR IGNORE INTO meta VALUES ('schema', ?)").run(String(schemaVersion))
@@ -18,6 +19,20 @@ export function openDatabase(path: string): DatabaseSync {
     return database
   } catch (error) {
     throw storeError(path, error)
+  }
+}
+
+/** SQLite does not wait for others when it changes the journal's mode, so processes that open a new file together have to. */
+function enterWal(database: DatabaseSync): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      const busy = error instanceof Error && 'errcode' in error && error.errcode === 5
+      if (!busy || attempt === 100) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
   }
 }
 

@@ -2,8 +2,7 @@
 export const schemaVersion = 1
 
 /** WAL with a full sync: what a promise has resolved for is on the disk, also after a power cut. */
-export const pragmas =
-  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;'
+export const pragmas = 'PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;'
 
 export const schema = `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

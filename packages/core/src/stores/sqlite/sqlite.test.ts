@@ -76,6 +76,12 @@ describe('a lease', () => {
     expect(await store.claim(self, times)).toMatchObject({ token: 2 })
   })
 
+  it('of another pid namespace is waited for: its process ids say nothing here', async () => {
+    await accept('a')
+    await store.claim({ ...self, id: 'boxed', pidNamespace: 'pid:[1]', pid: 2 ** 22 + 1 }, times)
+    expect(await store.claim(self, times)).toBeUndefined()
+  })
+
   it('of another host is waited for', async () => {
     await accept('a')
     await store.claim({ ...self, id: 'far', host: 'far', pid: 2 ** 22 + 1 }, times)
