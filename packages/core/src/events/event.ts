@@ -1,6 +1,8 @@
 import type { ErrorRecord } from '../errors/kiwi-error.js'
 import type { ImageRecord } from '../model/release.js'
 import type { Command, RunRequest } from '../model/run.js'
+import type { Change, Warning } from '../plan/plan.js'
+import type { Diagnosis } from '../verdict/diagnosis.js'
 
 export type Stage = 'source' | 'analyse' | 'build' | 'push' | 'deploy' | 'verify' | 'record'
 
@@ -23,6 +25,16 @@ export type KiwiEvent = StoredEvent | ProgressEvent
 
 export type EventBody =
   | { readonly type: 'run-accepted'; readonly request: RunRequest }
+  | {
+      /** `turn`: other runs of the environment are before it; `adapter`: no process has what it needs; `approval`: someone has to approve it. */
+      readonly type: 'run-waiting'
+      readonly for: 'turn' | 'adapter' | 'approval'
+      readonly what: string
+      /** Who has the environment, oldest first; `since` in milliseconds since 1970. */
+      readonly behind?:
+        | readonly { readonly runId: string; readonly by: string; readonly since: number }[]
+        | undefined
+    }
   | { readonly type: 'run-started'; readonly resumed: boolean; readonly host: string }
   | {
       readonly type: 'run-ended'
@@ -93,6 +105,9 @@ export type EventBody =
       readonly elapsedMs: number
       readonly deadlineMs?: number | undefined
     }
+  | { readonly type: 'diagnosis'; readonly diagnosis: Diagnosis }
+  | { readonly type: 'plan-made'; readonly changes: readonly Change[]; readonly warnings: readonly Warning[] }
+  | { readonly type: 'task'; readonly task: string; readonly phase: 'started' | 'succeeded' | 'failed'; readonly exitCode?: number | undefined }
   | { readonly type: 'route'; readonly from: readonly string[]; readonly to: readonly string[] }
   | { readonly type: 'evidence-kept'; readonly slot: string; readonly lines: readonly string[] }
   | { readonly type: 'command'; readonly command: Command }
@@ -109,6 +124,8 @@ export type EventBody =
       readonly text: string
       readonly truncated?: boolean | undefined
     }
+  /** So many lines of output were not kept. */
+  | { readonly type: 'log-gap'; readonly lines: number }
 
 export type ProgressBody = {
   readonly type: 'progress'

@@ -1,11 +1,14 @@
 import type { InstanceSpec } from '../contracts/v1/actions.js'
 import type { ErrorRecord } from '../errors/kiwi-error.js'
+import type { RunKind } from './run.js'
+import type { EnvironmentDefinition, Strategy } from './service.js'
 
 /** An image in a registered registry, pinned. `registry` is the register's name, not a host. */
 export interface ImageRecord {
   readonly registry: string
   readonly repository: string
-  readonly tag: string
+  /** Left out for an image that is known by digest only. */
+  readonly tag?: string | undefined
   readonly digest: string
   /** Sum of the compressed layers in bytes. */
   readonly sizeBytes: number
@@ -17,15 +20,16 @@ export interface Release {
   readonly id: string
   readonly service: string
   readonly environment: string
-  /** 1, 2, 3 … per service and environment, failures included. */
+  /** 1, 2, 3 … per service and environment, failures included; 0 is what was adopted. */
   readonly number: number
-  readonly kind: 'release' | 'rollback'
+  readonly kind: Exclude<RunKind, 'build' | 'push'>
   readonly status: 'succeeded' | 'failed'
   readonly runId: string
   /** Milliseconds since 1970. */
   readonly at: number
   readonly durationMs: number
   readonly deployer: string
+  readonly reason: string | undefined
   readonly image: ImageRecord | undefined
   readonly commit: string | undefined
   readonly ref: string | undefined
@@ -33,10 +37,38 @@ export interface Release {
   readonly slot: string | undefined
   readonly spec: InstanceSpec | undefined
   readonly replicas: number
+  readonly strategy: Strategy | undefined
+  readonly verify: EnvironmentDefinition['verify']
+  /** The build it came from, where Kiwi built it. */
+  readonly buildNumber: number | undefined
+  /** A rollback must not cross it unasked. */
+  readonly schemaChange: boolean
   /** The release whose place it took. */
   readonly replaced: string | undefined
   /** The release that a rollback brought back. */
   readonly of: string | undefined
   readonly addresses: readonly string[]
+  readonly error: ErrorRecord | undefined
+}
+
+/** One image that was made, or is being made, also when it was never deployed. */
+export interface Build {
+  readonly service: string
+  /** Never used twice per service; numbers may be missing. */
+  readonly number: number
+  readonly runId: string
+  readonly status: 'running' | 'succeeded' | 'failed' | 'cancelled'
+  readonly ref: string
+  readonly commit: string | undefined
+  readonly tag: string | undefined
+  /** The whole name people pull (`registry.example/library/web:main-a1b2c3d`), where it was pushed. */
+  readonly reference: string | undefined
+  readonly image: ImageRecord | undefined
+  readonly digest: string | undefined
+  readonly sizeBytes: number | undefined
+  readonly by: string
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly durationMs: number | undefined
   readonly error: ErrorRecord | undefined
 }

@@ -5,8 +5,11 @@ export type {
   ImageAtUse,
   InstanceSpec,
   RemoveSlot,
+  RemoveTarget,
+  ResourceAmounts,
+  Resources,
   RouteTo,
-  ScaleSlot,
+  RunOnce,
   Volume,
 } from './actions.js'
 export type { Builder, BuildIo, BuildNeed, BuildRequest, BuiltImage, Fit } from './builder.js'
@@ -16,8 +19,20 @@ export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from 
 export type { BlobUpload, Descriptor, Digest, ImageSink, ImageSource, Platform } from './image.js'
 export type { Json } from './json.js'
 export type { ImagePlace, Registry } from './registry.js'
-export type { Evidence, Publish, Runtime, RuntimeTraits, Target } from './runtime.js'
-export type { InstanceState, RouteState, SlotState, Snapshot } from './snapshot.js'
+export type { Adoptable, Evidence, InstanceLog, LogOptions, Publish, Runtime, RuntimeTraits, Target } from './runtime.js'
+export type { InstanceState, RouteState, SlotState, Snapshot, TaskState } from './snapshot.js'
 export type { Revision, Source } from './source.js'
-export type { AcceptedRun, Batch, Documents, DocumentWrite, Lease, RunRow, StepRecord, Store, Worker } from './store.js'
+export type {
+  AcceptedRun,
+  Batch,
+  Documents,
+  DocumentWrite,
+  Lease,
+  RunFilter,
+  RunRow,
+  StepRecord,
+  Store,
+  Worker,
+} from './store.js'
 export type { Tree } from './tree.js'
+export type { Delivery, Refusal, SourceChange, Trigger } from './trigger.js'

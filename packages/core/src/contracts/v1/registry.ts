@@ -15,6 +15,10 @@ export interface Registry {
   sink(repository: string): ImageSink
   /** Host, port and repository as an engine pulls it (`127.0.0.1:5000/web`): looked up at use, never recorded. */
   address(repository: string): string
+  /** All tags of a repository; empty for one that is not there. */
+  tags?(repository: string, context: Context): AsyncIterable<string>
+  /** Removes a manifest and its tags. Answers whether it was there. Rejects with `REGISTRY_DENIED` where the registry cannot or may not. */
+  remove?(place: ImagePlace, context: Context): Promise<boolean>
 }
 
 /** A tag or a digest in a repository of one registry. */

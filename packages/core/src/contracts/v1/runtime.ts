@@ -1,6 +1,7 @@
-import type { Action } from './actions.js'
+import type { Action, InstanceSpec } from './actions.js'
 import type { Context, Probe } from './context.js'
 import type { ImageSink } from './image.js'
+import type { Json } from './json.js'
 import type { Snapshot } from './snapshot.js'
 
 /** A place that runs images. It observes and acts; what to do next is the engine's decision. */
@@ -22,8 +23,14 @@ export interface Runtime {
    * Rejects with `CONFLICT` (revision moved, effect none), `FENCED` (older token, effect none), or with `effect: 'unknown'`.
    */
   act(target: Target, action: Action, context: Context): Promise<void>
-  /** What would explain a slot's state to a person: last output, exit codes, the platform's events. Called before anything is removed. */
-  evidence(target: Target, slot: string, context: Context): Promise<Evidence>
+  /** What would explain the state of a slot, or of a task, to a person: last output, exit codes, the platform's events. Called before anything is removed. */
+  evidence(target: Target, slotOrTask: string, context: Context): Promise<Evidence>
+  /** What the instances of a slot print, oldest first; ends at once without `follow`, else with the signal. */
+  logs?(target: Target, slot: string, options: LogOptions, context: Context): AsyncIterable<InstanceLog>
+  /** What runs already, not made by Kiwi, described as a slot that can be taken over; changes nothing. `undefined`: nothing there. */
+  adoptable?(target: Target, selector: Json, context: Context): Promise<Adoptable | undefined>
+  /** Takes over what `adoptable` described, as the routed slot of that name, restarting nothing. */
+  adopt?(target: Target, selector: Json, slot: string, context: Context): Promise<void>
   /** Where an image is put before a slot uses it, for runtimes that do not pull (`takes` has no 'registry'). */
   sink?(context: Context): ImageSink
 }
@@ -32,6 +39,34 @@ export interface RuntimeTraits {
   readonly takes: readonly ('registry' | 'engine' | 'layout')[]
   /** Whether the platform replaces instances one by one by itself. */
   readonly rolling: 'native' | 'composed'
+  /** Whether the route can go to several slots at once: without it a composed rolling update is not to be had. */
+  readonly routes: 'one' | 'many'
+}
+
+export interface LogOptions {
+  /** Milliseconds since 1970; left out: all that is kept. */
+  readonly since?: number | undefined
+  readonly follow: boolean
+}
+
+/** One line, without its end. */
+export interface InstanceLog {
+  readonly instance: string
+  readonly stream: 'out' | 'err'
+  /** Milliseconds since 1970, where the platform knows it. */
+  readonly at?: number | undefined
+  readonly text: string
+}
+
+/** Something that runs and could be taken over as a release. */
+export interface Adoptable {
+  readonly image: string
+  /** Manifest digest, where the platform knows it. */
+  readonly digest?: string | undefined
+  readonly replicas: number
+  readonly spec: InstanceSpec
+  /** What would be different from a release that Kiwi made, in words. */
+  readonly notes: readonly string[]
 }
 
 /** One environment of one service on a runtime. */
@@ -52,6 +87,7 @@ export interface Publish {
 }
 
 export interface Evidence {
+  /** The slot or the task. */
   readonly slot: string
   readonly instances: readonly {
     readonly id: string

@@ -7,6 +7,8 @@ export interface Snapshot {
   /** The newest lease token that claimed this target, 0 when none has. */
   readonly fence: number
   readonly slots: readonly SlotState[]
+  /** Commands that were run once, under way and finished. */
+  readonly tasks: readonly TaskState[]
   readonly route: RouteState
 }
 
@@ -20,6 +22,17 @@ export interface SlotState {
   readonly replicas: number
   /** As many as were ordered, or more while some stop; one that the platform has not made yet is shown as `creating`, with its reason. */
   readonly instances: readonly InstanceState[]
+}
+
+/** A command that runs once. */
+export interface TaskState {
+  readonly id: string
+  readonly slot: string
+  readonly phase: 'creating' | 'running' | 'succeeded' | 'failed'
+  readonly exitCode?: number | undefined
+  /** The platform's own word; `start-failed` for one that can never start. */
+  readonly reason?: string | undefined
+  readonly message?: string | undefined
 }
 
 export interface InstanceState {
@@ -42,8 +55,8 @@ export interface RouteState {
   readonly slots: readonly string[]
   /** Every new request goes to `slots` by now, on every path the runtime knows of; where it cannot know, after the time it usually takes. */
   readonly settled: boolean
-  /** Requests or connections still open on slots that the route has left. */
-  readonly draining: number
+  /** Requests or connections still open on slots that the route has left; left out where nobody can count them. */
+  readonly draining?: number | undefined
   /** Where the service answers, as URLs (`http://127.0.0.1:8080`). */
   readonly addresses: readonly string[]
 }

@@ -1,11 +1,15 @@
 import type { EventBody, Stage, StoredEvent } from '../../events/event.js'
-import type { Command, RunRequest } from '../../model/run.js'
+import type { Command, QueuePolicy, RunKind, RunRequest } from '../../model/run.js'
 import type { Json } from './json.js'
 
 /** Keeps runs, their journal and their events, and what is registered. Everything here is durable when its promise resolves. */
 export interface Store {
   readonly contract: 'store/v1'
-  /** Takes the run in, with its first event; a second run with the same `dedupe` key is not taken, and the first one's id is answered. */
+  /**
+   * Takes the run in, with `run-accepted`, and `run-waiting` when others of its scope are before it. A second run with the same `dedupe` key is
+   * not taken, and the first one's id is answered. Under `reject`, rejects with `RUN_BUSY` when there is one before it, naming it and since when;
+   * under `supersede`, gives each of them the command `supersede` in the same transaction.
+   */
   accept(run: AcceptedRun): Promise<{ readonly runId: string; readonly accepted: boolean }>
   /** Gives the oldest unfinished run of the scope (of any scope when none is named) if its lease is over or its owner is known to be dead, with a new token. */
   claim(
@@ -18,17 +22,28 @@ export interface Store {
   giveBack(lease: Lease): Promise<void>
   /** Writes the batch in one transaction and numbers its events. Rejects with `LEASE_LOST` unless the token is the newest. */
   commit(lease: Lease, batch: Batch): Promise<{ readonly seq: number }>
-  command(runId: string, command: Command, nowMs: number): Promise<void>
+  /**
+   * Keeps the command, with its `command` event. A run that no one has begun is ended by cancel, revert and supersede right here (`run-ended`,
+   * cancelled). A run that has ended takes no more commands. Answers the run as it is afterwards; `undefined` when there is none.
+   */
+  command(runId: string, command: Command, nowMs: number): Promise<RunRow | undefined>
   /** Commands given to a run so far, oldest first. */
   commands(runId: string): Promise<readonly Command[]>
   run(runId: string): Promise<RunRow | undefined>
-  runs(filter: {
-    readonly service?: string | undefined
-    readonly unfinished?: boolean | undefined
-  }): Promise<readonly RunRow[]>
+  /** Oldest first, or newest first where a `limit` is given. */
+  runs(filter: RunFilter): Promise<readonly RunRow[]>
   steps(runId: string): Promise<readonly StepRecord[]>
-  /** Stored events after `after`, at once; an empty list when there are none yet. */
-  read(runId: string, after: number): Promise<readonly StoredEvent[]>
+  /** Stored events after `after`, at once, at most `limit` (default 1,000); an empty list when there are none yet. */
+  read(runId: string, after: number, limit?: number): Promise<readonly StoredEvent[]>
+  /** Events of all runs in the order of their commits after the cursor (0: from the beginning), at most `limit`. */
+  feed(
+    after: number,
+    limit: number,
+  ): Promise<readonly { readonly cursor: number; readonly event: StoredEvent }[]>
+  /** The next number of a counter: 1, 2, 3 …, never the same twice, whoever asks. */
+  count(counter: string): Promise<number>
+  /** Forgets steps, events and commands of a run that has ended; its row stays. */
+  forget(runId: string): Promise<void>
   readonly documents: Documents
   close(): Promise<void>
 }
@@ -38,7 +53,17 @@ export interface AcceptedRun {
   readonly scope: string
   readonly request: RunRequest
   readonly dedupe?: string | undefined
+  /** Default `queue`. */
+  readonly policy?: QueuePolicy | undefined
   readonly nowMs: number
+}
+
+export interface RunFilter {
+  readonly service?: string | undefined
+  readonly environment?: string | undefined
+  readonly kinds?: readonly RunKind[] | undefined
+  readonly unfinished?: boolean | undefined
+  readonly limit?: number | undefined
 }
 
 /** Who claims: enough to tell on the same host whether the process is still alive. */
@@ -67,7 +92,7 @@ export interface Batch {
   readonly steps?: readonly StepRecord[] | undefined
   readonly documents?: readonly DocumentWrite[] | undefined
   /** Ends the run and gives its lease back. */
-  readonly end?: { readonly status: 'succeeded' | 'failed' | 'cancelled' } | undefined
+  readonly end?: { readonly status: 'succeeded' | 'failed' | 'cancelled'; readonly at: number } | undefined
 }
 
 /** A step's intent, and its outcome once there is one. */
@@ -88,13 +113,19 @@ export interface RunRow {
   readonly request: RunRequest
   readonly status: 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled'
   readonly acceptedAt: number
+  /** When a process first began it. */
+  readonly startedAt?: number | undefined
+  readonly endedAt?: number | undefined
   readonly lastSeq: number
 }
 
 /** Small JSON values by kind and key: definitions, releases, build facts. */
 export interface Documents {
   get(kind: string, key: string): Promise<Json | undefined>
-  put(write: DocumentWrite): Promise<void>
+  /** Answers whether it was written: a `once` whose key is there is not. */
+  put(write: DocumentWrite): Promise<boolean>
+  /** Answers whether it was there. */
+  remove(kind: string, key: string): Promise<boolean>
   /** All keys that begin with `prefix`, in key order. */
   list(kind: string, prefix: string): Promise<readonly { readonly key: string; readonly value: Json }[]>
 }
