@@ -70,6 +70,10 @@ export const catalogue = {
     hint: 'Give the secret a value (by default: an environment variable of that name) and start again.',
   },
   SERVICE_UNKNOWN: { retryable: false, hint: 'Register the service first.' },
+  SOURCE_TOO_LARGE: {
+    retryable: false,
+    hint: 'Leave out what does not belong in the source, or raise the limit named.',
+  },
   SOURCE_UNREACHABLE: { retryable: true, hint: 'Check the repository’s address and access.' },
   STACK_UNKNOWN: { retryable: false, hint: 'Add a Dockerfile: the wizard did not recognise this kind of application.' },
   STATE_DIRECTORY_UNFIT: {
@@ -79,6 +83,10 @@ export const catalogue = {
   STORE_FAILED: {
     retryable: false,
     hint: 'Check the store’s file or server: space, rights, and that no newer version of Kiwi wrote it.',
+  },
+  SUBMODULE_REFUSED: {
+    retryable: false,
+    hint: 'Correct .gitmodules (https, ssh or a relative address), or leave submodules out.',
   },
   TOOL_MISSING: { retryable: false, hint: 'Install the package named.' },
   VERIFY_FAILED: {
