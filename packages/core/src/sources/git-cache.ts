@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { type Git, type GitAccess, removeDirectory } from './git-command.js'
 import { wordsOf } from './git-error.js'
+import { withSizeLimit } from './limits.js'
 
 /** How many commits of one repository are kept. Their packs are hard links, so a further commit costs what changed in it. */
 const keptCommits = 8
@@ -56,7 +57,10 @@ async function fetchCommit(git: Git, repository: string, commit: string): Promis
 
 function fetch(git: Git, repository: string, flags: readonly string[], refspecs: readonly string[]): Promise<string> {
   const always = ['--quiet', '--no-write-fetch-head', '--no-recurse-submodules']
-  return git.run(['fetch', ...always, ...flags, '--', git.address.url, ...refspecs], { directory: repository })
+  const { limits, watch, address } = git
+  return withSizeLimit(join(repository, 'objects'), { limits, watch, what: address.url }, () =>
+    git.run(['fetch', ...always, ...flags, '--', address.url, ...refspecs], { directory: repository }),
+  )
 }
 
 function missing({ address }: Git, commit: string): KiwiError {

@@ -1,4 +1,6 @@
+import type { Ref } from '../contracts/v1/source.js'
 import type { Git } from './git-command.js'
+import { isFullCommit, isRef } from './ref.js'
 
 /** A name the far side has for a commit. */
 export interface NamedCommit {
@@ -34,6 +36,26 @@ export async function listRefs(git: Git): Promise<NamedCommit[]> {
   return [...commits.keys()]
     .filter((name) => !name.endsWith('^{}'))
     .map((name) => ({ commit: commits.get(`${name}^{}`) ?? commits.get(name) ?? '', ...namesOf(name) }))
+}
+
+/** The default branch first. Names that `resolve` would refuse are left out: a server can send anything. */
+export async function listBranchesAndTags(git: Git): Promise<Ref[]> {
+  const { commits, targets } = await advertisement(git, ['--symref'], ['HEAD', 'refs/heads/*', 'refs/tags/*'])
+  const refs: Ref[] = []
+  for (const [full, pointedAt] of commits) {
+    const { branch, tag } = namesOf(full)
+    const name = branch ?? tag
+    const commit = commits.get(`${full}^{}`) ?? pointedAt
+    if (name === undefined || !isRef(name) || !isFullCommit(commit)) continue
+    const isDefault = targets.get('HEAD') === full
+    refs.push({ name, kind: branch === undefined ? 'tag' : 'branch', commit, ...(isDefault && { default: true }) })
+  }
+  return refs.sort((a, b) => rank(a) - rank(b))
+}
+
+/** The order among equals stays the server's: by name. */
+function rank(ref: Ref): number {
+  return ref.default === true ? 0 : ref.kind === 'branch' ? 1 : 2
 }
 
 async function advertisement(git: Git, flags: readonly string[], patterns: readonly string[]): Promise<Advertisement> {

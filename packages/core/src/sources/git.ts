@@ -1,18 +1,21 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context, Probe } from '../contracts/v1/context.js'
-import type { Revision, Source } from '../contracts/v1/source.js'
+import type { Ref, Revision, Source } from '../contracts/v1/source.js'
 import type { Tree } from '../contracts/v1/tree.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { GitSourceDefinition } from '../model/service.js'
-import { cachedCommit, commitRepository, createRepository, fetchHistory } from './git-cache.js'
+import { commitRepository, createRepository, fetchHistory } from './git-cache.js'
+import { changedPaths } from './git-changes.js'
+import { checkOut } from './git-checkout.js'
 import { type Git, type GitAccess, removeDirectory, withGit } from './git-command.js'
-import { findRef, listRefs, type NamedCommit } from './git-refs.js'
+import { findRef, listBranchesAndTags, listRefs, type NamedCommit } from './git-refs.js'
+import { createBudget, readLimits, type SourceLimitOptions } from './limits.js'
 import { checkCommit, checkRef, isCommitPrefix, isFullCommit } from './ref.js'
 import { suggest } from './suggest.js'
 import { readRepositoryAddress } from './url.js'
 
-export interface GitSourceOptions {
+export interface GitSourceOptions extends SourceLimitOptions {
   /** Absolute. Holds `cache/` (commits already fetched) and `work/` (trees handed out); may be shared by processes. */
   readonly directory: string
 }
@@ -27,18 +30,26 @@ export function gitSource(definition: GitSourceDefinition, options: GitSourceOpt
     throw new KiwiError('INPUT_INVALID', 'a token is of use for an https repository only', {
       hint: 'Leave the token out; ssh uses the keys of the user Kiwi runs as.',
     })
-  const access: GitAccess = { address, token: definition.token, directory: options.directory }
+  const access: GitAccess = {
+    address,
+    token: definition.token,
+    directory: options.directory,
+    limits: readLimits(options),
+  }
   return {
     contract: 'source/v1',
     probe: (context) => probe(access, context),
+    refs: (context) => refs(access, context),
     resolve: async (ref, context) => {
       checkRef(ref)
       return withGit(access, context, (git) => resolve(git, access, ref))
     },
     open: async (revision, context) => {
       checkCommit(revision.commit)
-      return withGit(access, context, (git) => open(git, access, revision.commit), { keep: true })
+      return withGit(access, context, (git) => open(git, access, { definition, revision, context }), { keep: true })
     },
+    changed: async (from, to, context) =>
+      changedPaths(access, context, { from: checkCommit(from), to: checkCommit(to) }),
   }
 }
 
@@ -55,6 +66,10 @@ async function probe(access: GitAccess, context: Context): Promise<Probe> {
     if (code === 'CANCELLED' || code === 'LEASE_LOST') throw error
     return { ok: false, summary: message, details: { code } }
   }
+}
+
+async function* refs(access: GitAccess, context: Context): AsyncIterable<Ref> {
+  yield* await withGit(access, context, listBranchesAndTags)
 }
 
 async function resolve(git: Git, access: GitAccess, ref: string): Promise<Revision> {
@@ -110,23 +125,19 @@ async function notFound(git: Git, { address }: GitAccess, ref: string): Promise<
   })
 }
 
-async function open(git: Git, access: GitAccess, commit: string): Promise<Tree & AsyncDisposable> {
-  const directory = join(git.scratch, 'tree')
-  await mkdir(directory)
-  await checkOut(git, access, commit, directory)
-  return { directory, [Symbol.asyncDispose]: () => removeDirectory(git.scratch) }
-}
-
-/** Tried twice: another process may clear an old commit out of the cache while it is being read. */
-async function checkOut(git: Git, access: GitAccess, commit: string, workTree: string): Promise<void> {
-  const index = join(git.scratch, 'index')
-  for (let attempt = 1; ; attempt++) {
-    const repository = await commitRepository(git, access, commit)
-    try {
-      await git.run(['read-tree', '--reset', '-u', commit], { directory: repository, index, workTree })
-      return
-    } catch (error) {
-      if (attempt === 2 || (await cachedCommit(access, commit)) !== undefined) throw error
-    }
-  }
+async function open(
+  git: Git,
+  access: GitAccess,
+  {
+    definition: { submodules = false, lfs = false },
+    revision: { commit },
+    context,
+  }: { readonly definition: GitSourceDefinition; readonly revision: Revision; readonly context: Context },
+): Promise<Tree & AsyncDisposable> {
+  const workTree = join(git.scratch, 'tree')
+  await mkdir(workTree)
+  const budget = createBudget(access.limits, access.address.url)
+  const checkout = { context, submodules, lfs, budget, count: { submodules: 0 } }
+  await checkOut(git, access, { commit, workTree, depth: 0 }, checkout)
+  return { directory: workTree, [Symbol.asyncDispose]: () => removeDirectory(git.scratch) }
 }

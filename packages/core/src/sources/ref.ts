@@ -13,6 +13,11 @@ export function checkRef(ref: string): string {
   })
 }
 
+/** Whether `checkRef` lets it pass. */
+export function isRef(ref: string): boolean {
+  return faultOf(ref) === undefined
+}
+
 /** Checks that it is a whole commit name. Throws `INPUT_INVALID`. */
 export function checkCommit(commit: string): string {
   if (isFullCommit(commit)) return commit
