@@ -88,6 +88,10 @@ export const catalogue = {
     retryable: false,
     hint: 'Correct .gitmodules (https, ssh or a relative address), or leave submodules out.',
   },
+  TASK_FAILED: {
+    retryable: false,
+    hint: 'Read the command’s output; look what it has changed already before it is run again.',
+  },
   TOOL_MISSING: { retryable: false, hint: 'Install the package named.' },
   VERIFY_FAILED: {
     retryable: false,
