@@ -17,20 +17,20 @@ export function formsOf(text: string): Form[] {
   ]
   const once = base64Forms(Buffer.from(text))
   // A Kubernetes Secret that holds a Docker configuration: base64 in base64.
-  const twice = text.length < 8 ? [] : base64Cores(Buffer.from(text)).flatMap((core) => base64Forms(Buffer.from(core)))
+  const twice = base64Cores(Buffer.from(text)).flatMap((core) => base64Forms(Buffer.from(core)))
   const forms = new Map<string, Form>()
   for (const form of [...plain.map((written) => ({ text: written, wraps: false })), ...once, ...twice])
     if (form.text.length >= 4 && !forms.has(form.text)) forms.set(form.text, form)
   return [...forms.values()]
 }
 
-/** What writers of URLs leave as it is: JavaScript, Python's paths, Go's user names, path segments and paths. */
-const unescaped = ['', "!'()*", '/', '$&+,;=', '$&+:=@', '$&+,/:;=@']
+/** What writers of URLs leave as it is: strict ones, PHP, JavaScript, Python's paths, Go's user names, path segments and paths. */
+const unescaped = ['~', '', "~!'()*", '~/', '~$&+,;=', '~$&+:=@', '~$&+,/:;=@']
 
 function urlForms(text: string): string[] {
   if (/\p{Cs}/u.test(text)) return [] // half a character has no URL form
-  const forms = unescaped.map((left) => text.replace(/[^A-Za-z0-9._~-]/gu, (c) => (left.includes(c) ? c : percent(c))))
-  const plus = forms.slice(0, 1).map((form) => form.replaceAll('%20', '+'))
+  const forms = unescaped.map((left) => text.replace(/[^A-Za-z0-9._-]/gu, (c) => (left.includes(c) ? c : percent(c))))
+  const plus = forms.slice(0, 2).map((form) => form.replaceAll('%20', '+'))
   const written = [...forms, ...plus, new URLSearchParams([['', text]]).toString().slice(1)]
   return [...written, ...written.map(lowerEscapes), encodeURI(text), passwordInUrl(text)]
 }
@@ -49,10 +49,13 @@ function lowerEscapes(text: string): string {
   return text.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())
 }
 
-/** As JavaScript writes it, as Go does (`<` as \u003c), as Python does (ASCII only), and JSON inside JSON. */
+/** As JavaScript, Go, Python, PHP, Java and .NET write it, each by its habit of escaping more than it has to; and JSON inside JSON. */
 function jsonForms(text: string): string[] {
-  const written = [quoteless(text), quoteless(text).replace(/[<>&\u2028\u2029]/g, unicodeEscape)]
-  written.push(quoteless(text).replace(/[^ -~]/g, unicodeEscape), quoteless(text).replaceAll('/', '\\/'))
+  const plain = quoteless(text)
+  const slashed = plain.replaceAll('/', '\\/')
+  const written = [plain, plain.replace(/[<>&\u2028\u2029]/g, unicodeEscape), slashed]
+  written.push(...[plain, slashed].map((form) => form.replace(/[^ -~]/g, unicodeEscape)))
+  written.push(...[plain.replace(/[^ -~]/g, upperUnicodeEscape), dotNet(text)])
   return [...written, ...written.map(quoteless)]
 }
 
@@ -61,28 +64,71 @@ function quoteless(text: string): string {
 }
 
 function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `\\u${hexOf(character, 4)}`
 }
 
-/** What stands between the quotes (`'`, `"` and `$'`), or with a backslash before each special character as `printf %q` writes. */
+function upperUnicodeEscape(character: string): string {
+  return `\\u${hexOf(character, 4).toUpperCase()}`
+}
+
+function dotNet(text: string): string {
+  return text.replace(/[^ -~]|["'<>&+`\\]/g, (c) => {
+    const short = quoteless(c)
+    return c !== '"' && /^\\[^u]/.test(short) ? short : upperUnicodeEscape(c)
+  })
+}
+
+function hexOf(character: string, digits: number): string {
+  return character.charCodeAt(0).toString(16).padStart(digits, '0')
+}
+
+/** What stands between the quotes (`'`, `"`, `$'` and those of programs that print a string as their own source). */
 function shellForms(text: string): string[] {
   return [
     text.replaceAll("'", "'\\''"),
     text.replaceAll("'", `'"'"'`),
+    text.replace(/'+/g, `'"$&"'`), // dash
     text.replace(/[\\"$`]/g, '\\$&'),
     text.replace(/[\\"$`!]/g, '\\$&'),
-    text.replace(/[^A-Za-z0-9_./:=@%^,+-]/gu, '\\$&'),
-    text.replace(/[^A-Za-z0-9_./:=@%^,+\u0080-\uffff-]/g, '\\$&'),
-    dollarQuoted(text),
-    dollarQuoted(text).replace(/[^ -~]/gu, octal),
+    ...[bashMarks, /[^\w./:=@%^,+-]/gu, /[^\w./:=@%^,+\u0080-\uffff-]/g, /\W/g].map((marks) =>
+      text.replace(marks, '\\$&'),
+    ),
+    ...[/[^ -~]/gu, /[^ \P{C}]|[^ \P{Z}]/gu].map((hidden) => controlled(text.replace(/[\\']/g, '\\$&'), hidden, octal)),
+    ...[/\\/g, /[\\']/g, /[\\"]/g, /[\\`]/g].flatMap((marks) => sourceForms(text.replace(marks, '\\$&'))),
   ]
 }
 
-function dollarQuoted(text: string): string {
-  return text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
+/** What `printf %q` puts a backslash before. */
+const bashMarks = /[ \t!"$&'()*,;<>?[\\\]^`{|}]/g
+
+const letterOf: Readonly<Record<string, string>> = {
+  '\x07': 'a',
+  '\b': 'b',
+  '\t': 't',
+  '\n': 'n',
+  '\v': 'v',
+  '\f': 'f',
+  '\r': 'r',
+}
+
+/** Node, Python and Go write control characters in hexadecimal, in their own case, and not all of them with a letter. */
+function sourceForms(quoted: string): string[] {
+  const control = /\p{Cc}/gu
+  const lower = (c: string) => `\\x${hexOf(c, 2)}`
+  const upper = (c: string) => `\\x${hexOf(c, 2).toUpperCase()}`
+  return [
+    controlled(quoted, control, upper),
+    controlled(quoted, control, lower),
+    quoted.replace(control, (c) => ('\t\n\r'.includes(c) ? `\\${letterOf[c]}` : lower(c))),
+  ]
+}
+
+function controlled(text: string, hidden: RegExp, otherwise: (character: string) => string): string {
+  return text.replace(hidden, (c) => (letterOf[c] === undefined ? otherwise(c) : `\\${letterOf[c]}`))
 }
 
 function octal(character: string): string {
+  if (character === '\x1b') return '\\E'
   return [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')
 }
 
@@ -102,7 +148,7 @@ function base64Forms(bytes: Buffer): Form[] {
   const standard = [bytes.toString('base64'), bytes.toString('base64').replace(/=+$/, ''), ...base64Cores(bytes)]
   const both = standard.flatMap((text) => [text, text.replaceAll('+', '-').replaceAll('/', '_')])
   const escaped = standard.flatMap((text) => [encodeURIComponent(text), lowerEscapes(encodeURIComponent(text))])
-  return [...both.flatMap(wrapping), ...escaped.map((text) => ({ text, wraps: false }))]
+  return [...both.map((text) => ({ text, wraps: true })), ...escaped.map((text) => ({ text, wraps: false }))]
 }
 
 /** For each of the three alignments, the characters that depend on these bytes alone. */
@@ -113,10 +159,4 @@ function base64Cores(bytes: Buffer): string[] {
     const end = Math.floor(((before + bytes.length) * 8) / 6)
     return encoded.slice(first, end)
   })
-}
-
-/** A line may end after the first one, two or three characters, too early to be recognised: then the rest is. */
-function wrapping(text: string): Form[] {
-  if (text.length < 16) return [{ text, wraps: false }]
-  return [0, 1, 2, 3].map((skipped) => ({ text: text.slice(skipped), wraps: true }))
 }

@@ -27,29 +27,46 @@ const keyLength = 4
 export function createMatcher(): { add(form: Form, name: string): void; find(text: string): Found } {
   const patterns = new Map<number, Pattern[]>()
   /** Says no for most positions without a look into the map. */
-  const filter = new Uint8Array(1 << 16)
+  const filter = new Uint8Array(1 << 18)
   /** The first one, two and three characters of each pattern: what the end of a chunk may hold of it. */
   const beginnings = new Set<string>()
   return {
     add(form, name) {
       const key = keyOf(form.text)
-      patterns.set(key, [...(patterns.get(key) ?? []), { ...form, name }])
+      const same = patterns.get(key)
+      if (same) same.push({ ...form, name })
+      else patterns.set(key, [{ ...form, name }])
       filter[fold(key)] = 1
       for (let length = 1; length < keyLength; length++) beginnings.add(form.text.slice(0, length))
     },
     find(text) {
+      if (patterns.size === 0) return { matches: [], open: text.length }
       const matches: Match[] = []
       let open = openEnd(text, beginnings)
-      let key = 0
-      for (let i = 0; i < text.length; i++) {
-        key = roll(key, text.charCodeAt(i))
-        if (filter[fold(key)] === 0 || i < keyLength - 1) continue
-        const start = i - keyLength + 1
+      const look = (start: number, key: number, wrapping: boolean) => {
         for (const pattern of patterns.get(key) ?? []) {
+          if (wrapping && !pattern.wraps) continue
           const end = compare(text, start, pattern)
           if (end === 'open') open = Math.min(open, start)
           else if (end !== 'other') cover(matches, { start, end, name: pattern.name })
         }
+      }
+      let key = 0
+      let joined = 0 // the key of a text without its line ends
+      let sinceLineEnd = keyLength
+      for (let i = 0; i < text.length; i++) {
+        const code = text.charCodeAt(i)
+        key = roll(key, code)
+        if (filter[fold(key)] !== 0 && i >= keyLength - 1) look(i - keyLength + 1, key, false)
+        if (code === 10 || code === 13) {
+          sinceLineEnd = 0
+          continue
+        }
+        joined = roll(joined, code)
+        sinceLineEnd += 1
+        if (sinceLineEnd >= keyLength || filter[fold(joined)] === 0) continue
+        const start = startOfJoined(text, i)
+        if (start !== undefined) look(start, joined, true)
       }
       return { matches, open: outside(matches, open) }
     },
@@ -67,8 +84,19 @@ function roll(key: number, code: number): number {
   return (key << 8) ^ code
 }
 
+/** Spreads the four characters, which differ in few of their bits, over 18. */
 function fold(key: number): number {
-  return (key ^ (key >>> 16)) & 0xffff
+  return Math.imul(key, 0x9e3779b1) >>> 14
+}
+
+/** Where the four characters that end at `last` begin, line ends not counted. */
+function startOfJoined(text: string, last: number): number | undefined {
+  let at = last
+  for (let left = keyLength - 1; left > 0; left--) {
+    at -= 1
+    while (isLineEnd(text, at)) at -= 1
+  }
+  return at < 0 ? undefined : at
 }
 
 /** @returns where the match ends, `'open'` when the text ends first, `'other'` when it is something else. */
@@ -87,11 +115,16 @@ function isLineEnd(text: string, at: number): boolean {
   return code === 10 || code === 13
 }
 
-/** Joins overlapping matches, so that no end of one is left over beside the other. Starts come in rising order. */
+/** Joins overlapping matches, so that no end of one is left over beside the other. */
 function cover(matches: Match[], match: Match): void {
-  const last = matches.at(-1)
-  if (last === undefined || match.start >= last.end) matches.push(match)
-  else if (match.end > last.end) matches[matches.length - 1] = { ...last, end: match.end }
+  let { start, end, name } = match
+  for (let last = matches.at(-1); last !== undefined && last.end > start; last = matches.at(-1)) {
+    matches.pop()
+    if (last.start <= start) name = last.name
+    start = Math.min(start, last.start)
+    end = Math.max(end, last.end)
+  }
+  matches.push({ start, end, name })
 }
 
 function openEnd(text: string, beginnings: ReadonlySet<string>): number {

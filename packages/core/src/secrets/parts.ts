@@ -3,11 +3,17 @@
  * (`user:password`, a Docker configuration file).
  */
 export function partsOf(value: string): string[] {
-  const parts = new Set([value.trim()])
-  for (const line of value.split(/\r?\n/)) if (!isArmour(line)) parts.add(line.trim())
-  for (const part of [...parts]) for (const password of passwordOf(part)) parts.add(password)
+  const parts = new Set([value.trim(), unquoted(value.trim())])
+  for (const line of value.split(/\r?\n/))
+    if (!isArmour(line)) for (const part of [line.trim(), unquoted(line.trim())]) parts.add(part)
+  for (const part of [...parts]) for (const password of passwordsOf(part)) parts.add(password)
   for (const part of dockerParts(value)) parts.add(part)
   return [...parts].filter((part) => part.length >= shortestSecret)
+}
+
+/** A value that was written with its quotes is read without them by shells; and quotes at an end are written in the most ways. */
+function unquoted(text: string): string {
+  return text.replace(/^["'`]+|["'`]+$/g, '')
 }
 
 /** Below this, masking would hit words that have nothing to do with the secret. */
@@ -18,10 +24,24 @@ function isArmour(line: string): boolean {
   return /^\s*-----(?:BEGIN|END) [A-Z0-9 ]+-----\s*$/.test(line)
 }
 
-/** Eight characters at least: what follows the colon of `host:5432` is no password. */
-function passwordOf(text: string): string[] {
-  const password = /^[^\s:/@]+:(\S{8,})$/.exec(text)?.[1]
-  return password === undefined ? [] : [password]
+/** Of `user:password`, and of an address with one. */
+function passwordsOf(text: string): string[] {
+  const address = URL.canParse(text) ? new URL(text).password : ''
+  const pair = /^[^\s:/@]+:([^\s/]\S*)$/.exec(text)?.[1] ?? ''
+  return [address, decoded(address), isNoPassword(pair) ? '' : pair]
+}
+
+/** What follows the colon in `host:5432`, `registry:5000/web` and `image:latest`. */
+function isNoPassword(text: string): boolean {
+  return /^\d{1,5}(?:\/|$)/.test(text) || /^[a-z]{1,7}$/i.test(text)
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** `{"auths":{"host":{"auth":base64("user:password"),"password":…,"identitytoken":…}}}` */

@@ -204,7 +204,7 @@ describe('a redactor', () => {
     expect(redactor.text('k!w k!w2 K!W1 half \ud83d a character')).toBe('k!w k!w2 K!W1 half \ud83d a character')
   })
 
-  it('goes through JSON to the bottom, and leaves keys, numbers and shapes', () => {
+  it('goes through JSON to the bottom, keys too, and leaves numbers and shapes', () => {
     const redactor = createRedactor()
     redactor.add('open-sesame', 'S')
     const value = {
@@ -212,9 +212,48 @@ describe('a redactor', () => {
       left: undefined,
     }
     expect(redactor.json(value)).toEqual({
-      'open-sesame': ['x [redacted:S]', { deep: '[redacted:S]', none: null, yes: true, one: 1 }],
+      '[redacted:S]': ['x [redacted:S]', { deep: '[redacted:S]', none: null, yes: true, one: 1 }],
       left: undefined,
     })
+  })
+
+  it('leaves the words that programs branch on, whatever the secret is, but nothing of the evidence', () => {
+    const redactor = createRedactor()
+    for (const value of ['failed', 'text', 'BUILD_STEP_FAILED', 'done', 'blob']) redactor.add(value, 'WORD')
+    const ended = {
+      type: 'blob',
+      status: 'failed',
+      error: { code: 'BUILD_STEP_FAILED', effect: 'done' },
+      text: 'it failed',
+    }
+    expect(redactor.json(ended)).toEqual({ ...ended, text: 'it [redacted:WORD]' })
+    expect(redactor.json({ evidence: { status: 'failed', text: [{ state: 'done' }] } })).toEqual({
+      evidence: { status: '[redacted:WORD]', '[redacted:WORD]': [{ state: '[redacted:WORD]' }] },
+    })
+  })
+
+  it('masks the end of a base64 text whose line ended after its first characters, when these were given out already', () => {
+    const redactor = createRedactor()
+    redactor.add('open-sesame', 'S')
+    const { push, end } = redactor.lines()
+    const written = base64('open-sesame')
+    expect(push(`${written.slice(0, 2)}\n`)).toBe(`${written.slice(0, 2)}\n`)
+    expect(push(`${written.slice(2)} and more`) + end()).toBe('[redacted:S] and more')
+  })
+
+  it('masks a value without the quotes it was written with, and the password of an address', () => {
+    const redactor = createRedactor()
+    redactor.add(`"open-sesame"`, 'QUOTED')
+    redactor.add('postgres://web:p%40ss-word@database:5432/web', 'ADDRESS')
+    expect(redactor.text('open-sesame p@ss-word p%40ss-word database:5432')).toBe(
+      '[redacted:QUOTED] [redacted:ADDRESS] [redacted:ADDRESS] database:5432',
+    )
+  })
+
+  it('leaves what follows a colon and is no password', () => {
+    const redactor = createRedactor()
+    for (const value of ['https://registry.example', 'registry:5000/web', 'image:latest']) redactor.add(value, 'PLACE')
+    expect(redactor.text('//registry.example 5000/web latest')).toBe('//registry.example 5000/web latest')
   })
 
   it.each(['', 'abc', ' abc \n'])('refuses %j, which it cannot mask without masking other words', (value) => {
