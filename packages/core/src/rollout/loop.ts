@@ -1,19 +1,25 @@
-import type { Action } from '../contracts/v1/actions.js'
+import type { Action, ImageAtUse } from '../contracts/v1/actions.js'
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Context } from '../contracts/v1/context.js'
-import type { Evidence, Runtime, Target } from '../contracts/v1/runtime.js'
+import type { Runtime, Target } from '../contracts/v1/runtime.js'
 import type { Snapshot } from '../contracts/v1/snapshot.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { EventBody } from '../events/event.js'
+import { linesOf, withOutput } from '../verdict/output.js'
+import { refusal } from '../verdict/rules/refusal.js'
 import { latest } from './latest.js'
-import { next, type Strategy } from './next.js'
-import { isReady, readyCount, slotOf } from './read.js'
-import type { Decision, Instruction, Wanted } from './types.js'
+import { next } from './next.js'
+import { before, begin, type Kept, look, type Progress, timesOf } from './progress.js'
+import { slotOf } from './read.js'
+import { taskNameOf, taskOf } from './task.js'
+import { type Teller, teller } from './tell.js'
+import { type TroubleTimer, troubleTimer } from './trouble.js'
+import type { Failure, Instruction, Procedure, Wanted } from './types.js'
 
 export interface RolloutOptions {
   readonly runtime: Runtime
   readonly target: Target
-  readonly strategy: Strategy
+  readonly procedure: Procedure
   readonly wanted: Wanted
   /** When it was first wanted: milliseconds since 1970. */
   readonly since: number
@@ -21,10 +27,14 @@ export interface RolloutOptions {
   readonly context: Context
   /** Asked before every decision. */
   instruction(): Promise<{ readonly instruction: Instruction; readonly because?: KiwiError | undefined }>
-  /** Brings the image to where the runtime takes it from; called before the slot is made, not when it is there already. */
-  provide(): Promise<void>
+  /** Brings the image to where the runtime takes it from; called before instances or a task are started from it. */
+  provide(image: ImageAtUse): Promise<void>
   emit(body: EventBody): void
   killPoint(name: string): void
+  /** What an earlier process kept; left out, deadlines count from `since` after a crash, and a failure is found again. */
+  readonly kept?: Kept | undefined
+  /** Stores it, with the events told so far; resolves when it is durable. Called before the act it speaks of. */
+  keep?(kept: Kept): Promise<void>
 }
 
 export interface RolledOut {
@@ -37,143 +47,181 @@ const lookAgainMs = 200
 /** How long an accepted write may go unseen before it is made again. */
 const unseenMs = 2_000
 
+/** One rollout under way, in this process. */
+interface Course {
+  readonly options: RolloutOptions
+  readonly tell: Teller
+  readonly trouble: TroubleTimer
+  progress: Progress
+  failure: KiwiError | undefined
+  acted: { readonly revision: string; readonly at: number } | undefined
+}
+
 /**
- * Observe → next → act, until what is seen is what was wanted. Knows nothing of its past but what is in `wanted` and `since`, so a new
- * process goes on where a killed one stopped. Rejects with why it could not be had, after the evidence was kept and the way back was gone.
+ * Observe → next → act, until what is seen is what was wanted. Knows nothing of its past but `wanted`, `since` and `kept`, so a new process
+ * goes on where a killed one stopped. Rejects with why it could not be had, after the evidence was kept and the way back was gone.
  */
 export async function rollout(options: RolloutOptions): Promise<RolledOut> {
-  const { runtime, target, strategy, wanted, since, clock, context } = options
-  const tell = announcer(options)
-  let failure: KiwiError | undefined
-  const times = stopwatch(clock, since)
-  const trouble = troubleTimer(clock)
-  let acted: { readonly revision: string; readonly at: number } | undefined
+  const { runtime, target, procedure, wanted, clock, context } = options
+  if (procedure === 'rolling' && runtime.traits.routes !== 'many') throw oneRoute(runtime)
+  const because = options.kept?.back?.because
+  const course: Course = {
+    options,
+    tell: teller(options.emit, wanted.replicas),
+    trouble: troubleTimer(() => clock.now()),
+    progress: begin(options.kept, clock.now()),
+    failure: because && KiwiError.fromRecord(because),
+    acted: undefined,
+  }
   await using snapshots = latest((signal) => runtime.observe(target, { ...context, signal }), {
     clock,
     signal: context.signal,
   })
   for (;;) {
     const snapshot = await snapshots.next(lookAgainMs)
+    const { acted } = course
     if (acted?.revision === snapshot.revision && clock.now() - acted.at < unseenMs) continue
-    const given = await options.instruction()
-    failure ??= given.because
-    const instruction = failure ? 'revert' : given.instruction
-    const decision = next(strategy, wanted, {
-      snapshot,
-      instruction,
-      ...times.seen(snapshot, wanted, failure !== undefined),
-    })
-    tell(decision, slotOf(snapshot, wanted.slot))
-    if (decision.type === 'wait') trouble.over() // what was ordered is there
-    if (decision.type === 'act') {
-      const refused = await act(options, decision.action, trouble)
-      acted = { revision: decision.action.revision, at: clock.now() }
-      if (refused && (failure || refused.code === 'FENCED')) throw refused
-      failure ??= refused
-    } else if (decision.type === 'fail') failure = await failed(options, decision)
-    else if (decision.type === 'done') {
-      if (failure) throw failure
-      return { route: decision.route, addresses: decision.addresses }
-    }
+    const end = await turn(course, snapshot)
+    if (end) return end
   }
 }
 
-/** How long which state lasts, as this process saw it. */
-function stopwatch(clock: Clock, since: number) {
-  let readyAt = since
-  let routedAt: number | undefined
-  let backAt: number | undefined
-  return {
-    seen(snapshot: Snapshot, { slot: id, replicas }: Wanted, goingBack: boolean) {
-      const now = clock.now()
-      const slot = slotOf(snapshot, id)
-      if (slot && isReady(slot, replicas)) readyAt = now
-      if (snapshot.route.slots.includes(id)) routedAt ??= now
-      if (goingBack) backAt ??= now
-      return { unreadyMs: now - readyAt, settlingMs: now - (routedAt ?? now), goingBackMs: now - (backAt ?? now) }
-    },
-  }
+/** One decision, carried out. */
+async function turn(course: Course, snapshot: Snapshot): Promise<RolledOut | undefined> {
+  const { options, tell, trouble } = course
+  const { procedure, wanted, since, clock, target } = options
+  const given = await options.instruction()
+  course.progress = look(course.progress, snapshot, wanted, since, clock.now())
+  await watchTask(course, snapshot)
+  const because = given.because ?? (given.instruction === 'revert' ? askedBack() : undefined)
+  if (because && !course.failure) await turnBack(course, because)
+  const decision = next(procedure, wanted, {
+    snapshot,
+    instruction: course.failure ? 'revert' : given.instruction,
+    environment: target.environment,
+    ...timesOf(course.progress, clock.now()),
+  })
+  tell.decision(decision, slotOf(snapshot, wanted.slot), clock.now() - since)
+  if (decision.type === 'wait') {
+    trouble.over() // what was ordered is there
+    if (decision.diagnosis) tell.diagnosis(decision.diagnosis)
+  } else if (decision.type === 'act') await act(course, decision.action, snapshot)
+  else if (decision.type === 'fail') await turnBack(course, decision)
+  else if (course.failure) throw decision.short === undefined ? course.failure : noted(course.failure, decision.short)
+  else return { route: decision.route, addresses: decision.addresses }
+  return undefined
 }
 
-/** Makes the write. Answers with the error when it is no use to look again and go on. */
-async function act(options: RolloutOptions, action: Action, trouble: TroubleTimer): Promise<KiwiError | undefined> {
-  const { runtime, target, context, provide, emit, killPoint } = options
+/** Makes the write. What cannot be made by trying again turns the rollout back, or ends the way back. */
+async function act(course: Course, action: Action, snapshot: Snapshot): Promise<void> {
+  const { options, trouble } = course
+  const { runtime, target, context, emit, killPoint, clock, wanted } = options
   try {
-    if (action.type === 'ensure-slot') await provide()
+    if (starts(action, snapshot)) await options.provide(action.image)
+    await keep(course, before(course.progress, action, wanted, clock.now()))
     killPoint(`rollout: before ${action.type}`)
+    course.acted = { revision: action.revision, at: clock.now() }
     await runtime.act(target, action, context)
+    course.acted = { revision: action.revision, at: clock.now() }
     trouble.over()
   } catch (thrown) {
     context.signal.throwIfAborted()
     const error = KiwiError.from(thrown, 'deploy')
-    return trouble.mayPass(error) ? undefined : error
+    if (trouble.mayPass(error)) return
+    if (error.code === 'FENCED') throw error
+    if (course.failure) throw noted(course.failure, `going back failed: ${error.message}`, error)
+    const diagnosis = refusal(error, wanted)
+    if (diagnosis) course.tell.diagnosis(diagnosis)
+    return turnBack(course, error)
   }
   killPoint(`rollout: after ${action.type}`)
   if (action.type === 'route') emit({ type: 'route', from: action.from, to: action.to })
-  return undefined
 }
 
-/** An engine that is being restarted is back within this time. */
-const patienceMs = 60_000
-
-type TroubleTimer = ReturnType<typeof troubleTimer>
-
-/** Tells passing trouble from lasting: the state moved, nobody knows whether a write took effect, or the runtime cannot be reached for a while. */
-function troubleTimer(clock: Clock) {
-  let since: number | undefined
-  return {
-    over(): void {
-      since = undefined
-    },
-    mayPass(error: KiwiError): boolean {
-      if (error.code === 'CONFLICT') return true
-      since ??= clock.now()
-      return error.retryable && clock.now() - since < patienceMs
-    },
-  }
+function starts(action: Action, snapshot: Snapshot): action is Extract<Action, { readonly image: ImageAtUse }> {
+  if (action.type === 'run-once') return true
+  return (
+    action.type === 'ensure-slot' &&
+    action.replicas > 0 &&
+    action.replicas >= (slotOf(snapshot, action.slot)?.replicas ?? 0)
+  )
 }
 
-async function failed(
-  options: RolloutOptions,
-  { code, message, evidence }: Extract<Decision, { type: 'fail' }>,
-): Promise<KiwiError> {
-  const { runtime, target, wanted, context, emit } = options
-  const found = await runtime.evidence(target, wanted.slot, context).catch(() => undefined)
-  const lines = found ? linesOf(found) : []
-  emit({ type: 'evidence-kept', slot: wanted.slot, lines })
+/** From here on it goes back, in every process; the evidence is kept first. */
+async function turnBack(course: Course, failure: Failure | KiwiError): Promise<void> {
+  const { wanted, clock } = course.options
+  const subject = KiwiError.is(failure) || failure.code !== 'TASK_FAILED' ? wanted.slot : taskNameOf(wanted)
+  const lines = await keepEvidence(course, subject)
+  if (!KiwiError.is(failure)) course.tell.diagnosis(withOutput(failure.diagnosis, lines, aboutOf(course)))
+  course.failure = KiwiError.is(failure) ? failure : errorOf(failure, lines)
+  const { kept } = course.progress
+  const back = { at: clock.now(), because: course.failure.toRecord() }
+  await keep(course, { ...course.progress, kept: { ...kept, back } })
+  course.options.killPoint('rollout: going back')
+}
+
+function errorOf({ code, message, evidence, diagnosis }: Failure, lines: readonly string[]): KiwiError {
+  const { code: diagnosed } = diagnosis
   return new KiwiError(code, message, {
     stage: 'deploy',
     effect: 'done',
-    evidence: { state: evidence, lastOutput: lines },
+    evidence: { state: evidence, diagnosis: diagnosed, lastOutput: lines },
   })
 }
 
-function linesOf({ instances }: Evidence): string[] {
-  return instances.flatMap(({ id, exitCode, reason, lastOutput }) => {
-    const state = [exitCode === undefined ? undefined : `exit code ${exitCode}`, reason].filter(
-      (part) => part !== undefined,
-    )
-    return [...(state.length > 0 ? [`${id}: ${state.join(', ')}`] : []), ...lastOutput]
-  })
+function aboutOf({ options: { wanted, target } }: Course) {
+  return { spec: wanted.spec, environment: target.environment }
 }
 
-/** Tells every change of what is done or waited for, once. */
-function announcer({ emit, since, clock, wanted }: RolloutOptions) {
-  let last = ''
-  return (decision: Decision, slot: ReturnType<typeof slotOf>): void => {
-    const counts = { ready: slot ? readyCount(slot) : 0, total: wanted.replicas }
-    const told = describe(decision)
-    const key = JSON.stringify([told, counts])
-    if (key === last) return
-    last = key
-    emit({ type: 'rollout', ...told, ...counts, elapsedMs: clock.now() - since })
-  }
+async function keepEvidence({ options }: Course, subject: string): Promise<readonly string[]> {
+  const { runtime, target, context, emit } = options
+  const found = await runtime.evidence(target, subject, context).catch(() => undefined)
+  context.signal.throwIfAborted()
+  const lines = found ? linesOf(found) : []
+  emit({ type: 'evidence-kept', slot: subject, lines })
+  return lines
 }
 
-function describe(decision: Decision): { phase: 'waiting' | 'acting' | 'done'; what: string; deadlineMs?: number } {
-  if (decision.type === 'act') return { phase: 'acting', what: decision.action.type }
-  if (decision.type === 'fail') return { phase: 'acting', what: `it failed: ${decision.message}` }
-  if (decision.type === 'done') return { phase: 'done', what: `${decision.route.join(', ')} has the traffic` }
-  const { deadlineMs } = decision
-  return { phase: 'waiting', what: decision.for, ...(deadlineMs !== undefined && { deadlineMs }) }
+/** Tells how the task fares, each change once across crashes, and hands over what it printed. */
+async function watchTask(course: Course, snapshot: Snapshot): Promise<void> {
+  const { wanted, emit } = course.options
+  const { kept } = course.progress
+  const task = taskOf({ snapshot }, wanted)
+  const told = kept.task?.told
+  if (!task || wanted.beforeSwitch === undefined || told === 'succeeded' || told === 'failed') return
+  if (task.phase !== 'succeeded' && task.phase !== 'failed') return
+  await handOver(course, task.id)
+  const { id, phase, exitCode } = task
+  emit({ type: 'task', task: id, phase, ...(exitCode !== undefined && { exitCode }) })
+  const at = kept.task?.at ?? course.options.since
+  await keep(course, { ...course.progress, kept: { ...kept, task: { at, told: phase } } })
+}
+
+async function handOver({ options }: Course, task: string): Promise<void> {
+  const { runtime, target, context } = options
+  const found = await runtime.evidence(target, task, context).catch(() => undefined)
+  for (const line of (found?.instances ?? []).flatMap(({ lastOutput }) => lastOutput))
+    await context.output(new TextEncoder().encode(`${line}\n`), { step: task, stream: 'out' })
+}
+
+/** Stores what is new of it. */
+async function keep(course: Course, progress: Progress): Promise<void> {
+  const { options, progress: earlier } = course
+  course.progress = progress
+  if (progress.kept.task?.told === 'started' && earlier.kept.task === undefined)
+    options.emit({ type: 'task', task: taskNameOf(options.wanted), phase: 'started' })
+  if (progress.kept !== earlier.kept) await options.keep?.(progress.kept)
+}
+
+function noted(failure: KiwiError, note: string, cause: unknown = failure.cause): KiwiError {
+  return new KiwiError(failure.code, `${failure.message}; ${note}`, { ...failure, cause })
+}
+
+function askedBack(): KiwiError {
+  return new KiwiError('CANCELLED', 'it was asked to go back', { stage: 'deploy', effect: 'done' })
+}
+
+function oneRoute({ kind }: Runtime): KiwiError {
+  const message = `a ${kind} runtime routes to one slot at a time, so there are no rolling updates on it`
+  return new KiwiError('INPUT_INVALID', message, { stage: 'deploy', hint: 'Use the strategy blue-green or recreate.' })
 }

@@ -4,6 +4,7 @@ import type { Snapshot } from '../contracts/v1/snapshot.js'
 import type { ErrorCode } from '../errors/catalogue.js'
 import type { Strategy } from '../model/service.js'
 import type { Diagnosis } from '../verdict/diagnosis.js'
+import type { Memory } from '../verdict/memory.js'
 
 /** How what is wanted is reached: the environment's strategy, or one of the two that change no release. */
 export type Procedure = Strategy | 'scale' | 'remove'
@@ -17,18 +18,22 @@ export interface SlotWanted {
   readonly replicas: number
 }
 
-/** What a rollout is after; committed before its first act and never changed. */
+/**
+ * What a rollout is after; committed before its first act and never changed.
+ * `scale`: the routed slot with its new count, `replaces` the same slot with its old one. `remove`: the routed slot, which goes last.
+ */
 export interface Wanted extends SlotWanted {
   /** The slot that had the traffic when this was first wanted: what there is to go back to. */
   readonly replaces: SlotWanted | undefined
-  /** Run once from the new image before it gets traffic. */
+  /** Run once from the new image before it gets traffic. A rollback runs none. */
   readonly beforeSwitch: { readonly command: readonly string[]; readonly withinMs: number } | undefined
+  /** For the whole slot, in `rolling` for each further instance; the old slot has the same time when it is brought back. */
   readonly readyWithinMs: number
   readonly tolerance: Tolerance
 }
 
 export interface Tolerance {
-  /** Ends by themselves, in all new instances together, that are put up with. */
+  /** So many ends by themselves, in all new instances together, are no accident any more; at least 1. */
   readonly restarts: number
   readonly silenceMs: number
 }
@@ -40,15 +45,19 @@ export type Instruction = 'promote' | 'hold' | 'revert'
 export interface Seen {
   readonly snapshot: Snapshot
   readonly instruction: Instruction
-  /** Since the slot was last seen ready; one that never was: since it was first wanted, also across crashes. */
+  /** The environment's name, for fixes of the definition. */
+  readonly environment: string
+  /** What earlier snapshots said of the new slot's instances. */
+  readonly memory: Memory
+  /** Since all ordered instances of the slot were last seen ready, or since more were ordered; before that 0. Also across crashes. */
   readonly unreadyMs: number
   /** Since anything that is seen last changed, in this process. */
   readonly unchangedMs: number
-  /** Since the task was first seen unfinished, or was first wanted; 0 when there is none. */
+  /** Since the task was ordered; 0 when it was not. Also across crashes. */
   readonly taskMs: number
-  /** Since the route was first seen on the wanted slot alone, in this process. */
+  /** Since the route was last seen to change or to be settled, in this process. */
   readonly settlingMs: number
-  /** Since it was first decided to go back, in this process. */
+  /** Since it was first decided to go back. Also across crashes. */
   readonly goingBackMs: number
 }
 
@@ -63,11 +72,20 @@ export type Decision =
       /** What is not as it should be meanwhile, without being the end. */
       readonly diagnosis?: Diagnosis | undefined
     }
-  | { readonly type: 'done'; readonly route: readonly string[]; readonly addresses: readonly string[] }
   | {
-      readonly type: 'fail'
-      readonly code: ErrorCode
-      readonly message: string
-      readonly evidence: Json
-      readonly diagnosis: Diagnosis
+      readonly type: 'done'
+      readonly route: readonly string[]
+      readonly addresses: readonly string[]
+      /** What could not be had on the way back, in one sentence. */
+      readonly short?: string | undefined
     }
+  | Failure
+
+/** Forward is no use any more: evidence is kept, then it goes back. */
+export interface Failure {
+  readonly type: 'fail'
+  readonly code: ErrorCode
+  readonly message: string
+  readonly evidence: Json
+  readonly diagnosis: Diagnosis
+}

@@ -1,43 +1,102 @@
-import type { InstanceState, SlotState } from '../contracts/v1/snapshot.js'
-import type { Decision } from '../rollout/types.js'
+import type { Json } from '../contracts/v1/json.js'
+import type { SlotState } from '../contracts/v1/snapshot.js'
+import type { ErrorCode } from '../errors/catalogue.js'
+import type { Failure, Seen, Wanted } from '../rollout/types.js'
+import type { Diagnosis } from './diagnosis.js'
+import { endsIn, type Memory } from './memory.js'
+import { nothingHappens } from './rules/silence.js'
+import { type About, diagnose } from './rules/table.js'
 
-/** So many ends by itself, in all instances of a slot together, are no accident any more. */
-const endsAllowed = 3
+export interface Folded {
+  /** What is wrong as far as can be told. */
+  readonly diagnosis?: Diagnosis | undefined
+  /** Waiting is over: it is certain, the budget is used up, or the time is. */
+  readonly failure?: Failure | undefined
+}
+
+type Times = Pick<Seen, 'memory' | 'environment' | 'unreadyMs' | 'unchangedMs'>
 
 /**
- * What the state of an unready slot means: nothing yet (`undefined`), or the end of the wait. A certain failure ends it at once, a doubtful one at the deadline.
+ * What the state of an unready slot means. A certain failure ends the wait at once, ends by themselves when they are no accident any more, and
+ * everything else at the deadline; silence is told and waited through. Only the new slot is asked: what old instances do is not this release's.
  */
-export function fold(
-  slot: SlotState,
-  time: { readonly unreadyMs: number; readonly deadlineMs: number },
-): Decision | undefined {
-  const crashed = slot.instances.filter((instance) => instance.restarts > 0 || instance.phase === 'exited')
-  const ends = slot.instances.reduce((sum, instance) => sum + instance.restarts, 0)
-  const [worst] = crashed
-  const unstartable = crashed.find(({ reason }) => reason === 'start-failed')
-  if (unstartable)
-    return fail('INSTANCE_CRASHED', `${unstartable.id} could not be started: ${describe(unstartable)}`, slot)
-  if (worst && ends >= endsAllowed)
-    return fail('INSTANCE_CRASHED', `${worst.id} ended ${ends} times: ${describe(worst)}`, slot)
-  if (time.unreadyMs < time.deadlineMs) return undefined
-  const [unready] = slot.instances.filter((instance) => !instance.ready)
-  const seen = unready ? describe(unready) : 'it has no instances'
-  return fail('ROLLOUT_DEADLINE', `${slot.id} was not ready within ${time.deadlineMs} ms: ${seen}`, slot)
+export function fold(slot: SlotState | undefined, wanted: Wanted, seen: Times): Folded {
+  const { memory, unreadyMs, unchangedMs } = seen
+  const ends = endsIn(memory)
+  const found = diagnose(slot, aboutOf(wanted, seen))
+  const exhausted = ends >= Math.max(1, wanted.tolerance.restarts)
+  const late = unreadyMs >= wanted.readyWithinMs
+  const silent = unchangedMs >= wanted.tolerance.silenceMs ? nothingHappens(wanted, unchangedMs) : undefined
+  if (found?.verdict === 'fatal' || (found?.verdict === 'likely' && exhausted))
+    return { diagnosis: found, failure: failure(codeOf(found), found.message, found, slot, memory) }
+  if (!late) return { diagnosis: found ?? silent }
+  const diagnosis = found ?? slow(wanted, seen)
+  const message = `${wanted.slot} was not ready within ${wanted.readyWithinMs} ms: ${stateOf(slot, diagnosis)}`
+  return { diagnosis, failure: failure('ROLLOUT_DEADLINE', message, diagnosis, slot, memory) }
 }
 
-function describe({ phase, exitCode, reason, message }: InstanceState): string {
-  const parts = [exitCode === undefined ? phase : `exit code ${exitCode}`, reason, message]
-  return parts.filter((part) => part !== undefined && part !== '').join(', ')
+/** The slot was ready, has the traffic, and has no ready instance any more while the old one still could serve. */
+export function lost(slot: SlotState | undefined, wanted: Wanted, seen: Times): Failure {
+  const { memory } = seen
+  const found = diagnose(slot, aboutOf(wanted, seen)) ?? slow(wanted, seen)
+  const code = endsIn(memory) > 0 ? 'INSTANCE_CRASHED' : 'VERIFY_FAILED'
+  const message = `${wanted.slot} was ready and, with the traffic on it, is not any more: ${stateOf(slot, found)}`
+  return failure(code, message, found, slot, memory)
 }
 
-function fail(code: 'INSTANCE_CRASHED' | 'ROLLOUT_DEADLINE', message: string, slot: SlotState): Decision {
-  const instances = slot.instances.map(({ id, phase, ready, restarts, exitCode, reason }) => ({
+function aboutOf({ slot, spec, image }: Wanted, { environment, memory }: Times): About {
+  return { slot, spec, image, environment, memory, ends: endsIn(memory) }
+}
+
+function codeOf({ code }: Diagnosis): ErrorCode {
+  if (code === 'image-missing') return 'MANIFEST_UNKNOWN'
+  return code === 'image-denied' ? 'REGISTRY_DENIED' : 'INSTANCE_CRASHED'
+}
+
+function slow({ slot, readyWithinMs }: Wanted, { environment }: Times): Diagnosis {
+  const fix = { path: `environments.${environment}.readyWithinMs`, value: readyWithinMs * 2 }
+  return {
+    code: 'slow-start',
+    verdict: 'likely',
+    confidence: 'possible',
+    owner: 'configuration',
+    message: `nothing is seen to be wrong with ${slot}; it may only need more time`,
+    evidence: { readyWithinMs },
+    remedies: [
+      { what: 'Find out in its output what it does so long.' },
+      { what: 'Allow more time with readyWithinMs.', fix },
+    ],
+  }
+}
+
+function stateOf(slot: SlotState | undefined, { code, message }: Diagnosis): string {
+  if (code !== 'slow-start') return message
+  const unready = slot?.instances.find((instance) => !instance.ready)
+  if (!unready) return slot ? 'it has not the instances that were ordered' : 'it is not there'
+  const { phase, reason, message: said } = unready
+  return [phase, reason, said].filter((part) => part !== undefined && part !== '').join(', ')
+}
+
+function failure(
+  code: ErrorCode,
+  message: string,
+  diagnosis: Diagnosis,
+  slot: SlotState | undefined,
+  memory: Memory,
+): Failure {
+  return { type: 'fail', code, message, diagnosis, evidence: { ...evidenceOf(slot), ends: endsIn(memory) } }
+}
+
+function evidenceOf(slot: SlotState | undefined): { readonly [key: string]: Json } {
+  if (!slot) return {}
+  const instances = slot.instances.map(({ id, phase, ready, restarts, exitCode, reason, message }) => ({
     id,
     phase,
     ready,
     restarts,
     ...(exitCode !== undefined && { exitCode }),
     ...(reason !== undefined && { reason }),
+    ...(message !== undefined && { message }),
   }))
-  return { type: 'fail', code, message, evidence: { slot: slot.id, instances } }
+  return { slot: slot.id, instances }
 }

@@ -1,0 +1,101 @@
+import type { Snapshot } from '../contracts/v1/snapshot.js'
+import { done, ensure, removeSlot, routeTo, settlesWithinMs, wait } from './decisions.js'
+import { isOrdered, isReady, isRoutedTo, readyCount, slotOf } from './read.js'
+import { taskOf } from './task.js'
+import type { Decision, Seen, SlotWanted, Wanted } from './types.js'
+
+export interface WayBack {
+  /** Old and new instances must not run at the same time. */
+  readonly exclusive: boolean
+  /** What becomes of a wanted slot that an earlier release made. */
+  readonly keep: 'ready' | 'empty'
+}
+
+/**
+ * Back to the slot that had the traffic: it is made whole, the route moves when it is ready, then the slot that this release made goes.
+ * What serves stays where the old slot cannot be had within its time; what this release made for a first deployment goes unless it serves.
+ */
+export function goBack(wanted: Wanted, seen: Seen, way: WayBack): Decision {
+  const { replaces } = wanted
+  if (replaces === undefined) return undo(wanted, seen, way)
+  if (replaces.slot === wanted.slot) return restore(replaces, seen)
+  return isRoutedTo(seen.snapshot, replaces.slot)
+    ? settleBack(wanted, replaces, seen, way)
+    : bringBack(wanted, replaces, seen, way)
+}
+
+/** There is nothing to go back to. */
+function undo(wanted: Wanted, seen: Seen, way: WayBack): Decision {
+  const { snapshot } = seen
+  if (!snapshot.route.slots.includes(wanted.slot)) return leave(wanted, seen, way)
+  return done(snapshot, `${wanted.slot} keeps the traffic: there is no release before it`)
+}
+
+/** The slot itself had the traffic, perhaps with another number of instances. */
+function restore(replaces: SlotWanted, { snapshot, goingBackMs }: Seen): Decision {
+  const slot = slotOf(snapshot, replaces.slot)
+  const routed = snapshot.route.slots.includes(replaces.slot)
+  if (!routed || slot?.replicas === replaces.replicas) return done(snapshot)
+  return goingBackMs < settlesWithinMs
+    ? ensure(snapshot, replaces, replaces.replicas)
+    : done(snapshot, `${replaces.slot} did not get its ${replaces.replicas} instances again`)
+}
+
+function bringBack(wanted: Wanted, old: SlotWanted, seen: Seen, way: WayBack): Decision {
+  const { snapshot, goingBackMs } = seen
+  const slot = slotOf(snapshot, old.slot)
+  const late = goingBackMs >= wanted.readyWithinMs
+  const cleared = way.exclusive && !late ? clear(wanted, snapshot) : undefined
+  if (cleared) return cleared
+  if (isReady(slot, old.replicas)) return routeTo(snapshot, [old.slot])
+  if (!late) {
+    if (!isOrdered(slot, old.replicas)) return ensure(snapshot, old, old.replicas)
+    return wait(`${old.slot} is ready again`, slot, { deadlineMs: wanted.readyWithinMs })
+  }
+  const others = snapshot.route.slots.filter((id) => id !== old.slot)
+  const serving = others.reduce((sum, id) => sum + readyCount(slotOf(snapshot, id)), 0)
+  if (readyCount(slot) > 0 && readyCount(slot) >= serving) return routeTo(snapshot, [old.slot])
+  return rescue(wanted, snapshot) ?? done(snapshot, missed(old))
+}
+
+/** Takes the new instances away before old ones start. */
+function clear({ slot: id, spec, ...wanted }: Wanted, snapshot: Snapshot): Decision | undefined {
+  const slot = slotOf(snapshot, id)
+  if (!slot || (slot.replicas === 0 && slot.instances.length === 0)) return undefined
+  if (snapshot.route.slots.includes(id)) return routeTo(snapshot, [])
+  if (slot.replicas > 0) return ensure(snapshot, { slot: id, spec, ...wanted }, 0)
+  return wait(`the instances of ${id} are gone`, slot)
+}
+
+/** The route is on the old slot alone: nothing is taken away before it serves as it did. */
+function settleBack(wanted: Wanted, old: SlotWanted, seen: Seen, way: WayBack): Decision {
+  const { snapshot, goingBackMs, settlingMs } = seen
+  const slot = slotOf(snapshot, old.slot)
+  const late = goingBackMs >= wanted.readyWithinMs
+  if (!late && !isOrdered(slot, old.replicas)) return ensure(snapshot, old, old.replicas)
+  if (!late && !isReady(slot, old.replicas))
+    return wait(`${old.slot} is ready again`, slot, { deadlineMs: wanted.readyWithinMs })
+  if (readyCount(slot) === 0) return rescue(wanted, snapshot) ?? done(snapshot, missed(old))
+  if (!snapshot.route.settled && settlingMs < settlesWithinMs) return wait('all traffic is back', slot)
+  return leave(wanted, seen, way)
+}
+
+/** Better the new release than none: taken when the old one could not be had and nothing else serves. */
+function rescue({ slot: id }: Wanted, snapshot: Snapshot): Decision | undefined {
+  const serving = snapshot.route.slots.some((slot) => readyCount(slotOf(snapshot, slot)) > 0)
+  return !serving && readyCount(slotOf(snapshot, id)) > 0 ? routeTo(snapshot, [id]) : undefined
+}
+
+/** What this release made goes, with its task; what an earlier one made stays, as its strategy keeps it. */
+function leave(wanted: Wanted, seen: Seen, { keep }: WayBack): Decision {
+  const { snapshot } = seen
+  const slot = slotOf(snapshot, wanted.slot)
+  const made = slot ? slot.release === wanted.release : taskOf(seen, wanted) !== undefined
+  if (made) return removeSlot(snapshot, wanted.slot)
+  if (keep === 'empty' && slot && slot.replicas > 0) return ensure(snapshot, wanted, 0)
+  return done(snapshot)
+}
+
+function missed({ slot, replicas }: SlotWanted): string {
+  return `${slot} could not be brought back with ${replicas} ready instances; the traffic stays where it is`
+}
