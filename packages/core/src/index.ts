@@ -19,7 +19,7 @@ export type {
   ImageSettings,
   ServiceDefinition,
 } from './model/service.js'
-export type { Services } from './model/services.js'
+export type { Services } from './registers/services.js'
 export type { KiwiOptions } from './options.js'
 export { isSecretReference, secret } from './secrets/reference.js'
 export type { SecretResolver } from './secrets/resolver.js'

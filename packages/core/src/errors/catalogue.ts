@@ -3,6 +3,10 @@
  * `retryable` says whether the same call may succeed later with nothing changed.
  */
 export const catalogue = {
+  ADAPTER_UNAVAILABLE: {
+    retryable: true,
+    hint: 'Give createKiwi the factory of that kind, or correct the entry of the register; the run waits until then.',
+  },
   BASE_IMAGE_MISSING: {
     retryable: false,
     hint: 'Check the name in FROM or --from, and that its registry is registered under that host.',
@@ -14,6 +18,10 @@ export const catalogue = {
   BUILD_STEP_FAILED: {
     retryable: false,
     hint: 'The last log lines are the command’s own words; run it locally in the same base image.',
+  },
+  BUILD_UNKNOWN: {
+    retryable: false,
+    hint: 'List the builds of the service for their numbers.',
   },
   CANCELLED: { retryable: false, hint: 'Someone asked for it; start the run again when it is wanted.' },
   CONFLICT: { retryable: true, hint: 'The target changed between look and write; look again.' },
@@ -39,12 +47,24 @@ export const catalogue = {
     hint: 'Read the last output of the instance below: the application ended by itself.',
   },
   INTERNAL: { retryable: false, hint: 'This is a fault in Kiwi or an adapter; report it with the cause below.' },
+  IN_USE: {
+    retryable: false,
+    hint: 'Change or remove what is listed first.',
+  },
   LEASE_LOST: { retryable: true, hint: 'Another process took this run over; follow it by its id.' },
   MANIFEST_UNKNOWN: {
     retryable: false,
     hint: 'The registry has no such tag or digest; check the name, or build it again.',
   },
+  NOTHING_DEPLOYED: {
+    retryable: false,
+    hint: 'Release or deploy something there first.',
+  },
   PORT_TAKEN: { retryable: false, hint: 'Choose another publish.port, or stop the process that listens there.' },
+  QUARANTINED: {
+    retryable: false,
+    hint: 'Fix what failed and release again; or clear the quarantine, or give acceptQuarantined: true.',
+  },
   RATE_LIMITED: { retryable: true, hint: 'Wait as long as the message says, or sign in for a higher limit.' },
   REF_NOT_FOUND: { retryable: false, hint: 'Use a branch, a tag or a commit that the repository has.' },
   REGISTRY_DENIED: { retryable: false, hint: 'The credentials are known but lack this right on this repository.' },
@@ -64,7 +84,15 @@ export const catalogue = {
     retryable: true,
     hint: 'Check that the runtime is up and that its address and access are right.',
   },
+  RUN_ENDED: {
+    retryable: false,
+    hint: 'To undo a run that has ended well, revert it.',
+  },
   RUN_UNKNOWN: { retryable: false, hint: 'List the runs of the service for their ids.' },
+  SCHEMA_CHANGE: {
+    retryable: false,
+    hint: 'Make sure that the old release works with the new schema, then give acceptSchemaChange: true.',
+  },
   SECRET_MISSING: {
     retryable: false,
     hint: 'Give the secret a value (by default: an environment variable of that name) and start again.',
@@ -83,6 +111,10 @@ export const catalogue = {
   STORE_FAILED: {
     retryable: false,
     hint: 'Check the store’s file or server: space, rights, and that no newer version of Kiwi wrote it.',
+  },
+  STRATEGY_UNFIT: {
+    retryable: false,
+    hint: 'Choose another strategy for the environment, or another runtime.',
   },
   SUBMODULE_REFUSED: {
     retryable: false,

@@ -31,15 +31,15 @@ export type EventBody =
       readonly for: 'turn' | 'adapter' | 'approval'
       readonly what: string
       /** Who has the environment, oldest first; `since` in milliseconds since 1970. */
-      readonly behind?:
-        | readonly { readonly runId: string; readonly by: string; readonly since: number }[]
-        | undefined
+      readonly behind?: readonly { readonly runId: string; readonly by: string; readonly since: number }[] | undefined
     }
   | { readonly type: 'run-started'; readonly resumed: boolean; readonly host: string }
   | {
       readonly type: 'run-ended'
       readonly status: 'succeeded' | 'failed' | 'cancelled'
       readonly durationMs: number
+      /** The row that the run wrote. */
+      readonly result?: { readonly releaseId: string } | { readonly buildNumber: number } | undefined
       readonly error?: ErrorRecord | undefined
     }
   | { readonly type: 'stage-started'; readonly stage: Stage; readonly usualMs?: number | undefined }
@@ -55,6 +55,7 @@ export type EventBody =
       readonly commit: string
       readonly subject?: string | undefined
     }
+  | { readonly type: 'image-resolved'; readonly image: ImageRecord }
   | {
       readonly type: 'dockerfile-chosen'
       readonly from: 'path' | 'found' | 'wizard'
@@ -107,7 +108,12 @@ export type EventBody =
     }
   | { readonly type: 'diagnosis'; readonly diagnosis: Diagnosis }
   | { readonly type: 'plan-made'; readonly changes: readonly Change[]; readonly warnings: readonly Warning[] }
-  | { readonly type: 'task'; readonly task: string; readonly phase: 'started' | 'succeeded' | 'failed'; readonly exitCode?: number | undefined }
+  | {
+      readonly type: 'task'
+      readonly task: string
+      readonly phase: 'started' | 'succeeded' | 'failed'
+      readonly exitCode?: number | undefined
+    }
   | { readonly type: 'route'; readonly from: readonly string[]; readonly to: readonly string[] }
   | { readonly type: 'evidence-kept'; readonly slot: string; readonly lines: readonly string[] }
   | { readonly type: 'command'; readonly command: Command }

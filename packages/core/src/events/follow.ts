@@ -39,7 +39,7 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
         if (event.type === 'run-ended') return
       }
       if (failure) throw failure
-      if (live.length === 0) await nextOrPoll(clock, signal, (resolve) => (wake = resolve))
+      if (live.length === 0) await wakeOrPoll(clock, signal, pollMs, (resolve) => (wake = resolve))
     }
     signal.throwIfAborted()
   } finally {
@@ -65,9 +65,14 @@ function* merge(stored: readonly KiwiEvent[], live: readonly KiwiEvent[], after:
   }
 }
 
-/** Resolves when the hub calls, or after the poll's time. */
-async function nextOrPoll(clock: Clock, signal: AbortSignal, onWake: (resolve: () => void) => void): Promise<void> {
+/** Resolves when `onWake`'s function is called, or after the poll's time. */
+export async function wakeOrPoll(
+  clock: Clock,
+  signal: AbortSignal,
+  withinMs: number,
+  onWake: (resolve: () => void) => void,
+): Promise<void> {
   const woken = new AbortController()
   onWake(() => woken.abort())
-  await clock.sleep(pollMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined)
+  await clock.sleep(withinMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined)
 }

@@ -7,18 +7,41 @@ export interface Hub {
   publish(event: KiwiEvent): void
   /** Tells the followers that this process cannot work on the run any more, and why (the store failed, say). */
   fail(runId: string, error: KiwiError): void
+  /** A command was given to the run in this process: whoever waits for one looks now. */
+  nudge(runId: string): void
   /** Calls back for everything about a run until the returned function is called. */
   subscribe(runId: string, listener: (news: KiwiEvent | KiwiError) => void): () => void
+  /** Calls back when a command was given to the run. */
+  onNudge(runId: string, listener: () => void): () => void
+  /** Calls back after every stored event of any run. */
+  subscribeAll(listener: () => void): () => void
 }
 
 export function createHub(): Hub {
-  const emitter = new EventEmitter<Record<string, [KiwiEvent | KiwiError]>>()
+  const runs = new EventEmitter<Record<string, [KiwiEvent | KiwiError]>>()
+  const nudges = new EventEmitter<Record<string, []>>()
+  const everything = new EventEmitter<{ stored: [] }>()
   return {
-    publish: (event) => void emitter.emit(event.runId, event),
-    fail: (runId, error) => void emitter.emit(runId, error),
+    publish(event) {
+      runs.emit(event.runId, event)
+      if (event.seq !== undefined) everything.emit('stored')
+    },
+    fail: (runId, error) => void runs.emit(runId, error),
+    nudge(runId) {
+      nudges.emit(runId)
+      everything.emit('stored')
+    },
     subscribe(runId, listener) {
-      emitter.on(runId, listener)
-      return () => void emitter.off(runId, listener)
+      runs.on(runId, listener)
+      return () => void runs.off(runId, listener)
+    },
+    onNudge(runId, listener) {
+      nudges.on(runId, listener)
+      return () => void nudges.off(runId, listener)
+    },
+    subscribeAll(listener) {
+      everything.on('stored', listener)
+      return () => void everything.off('stored', listener)
     },
   }
 }

@@ -1,23 +1,26 @@
 import { KiwiError } from '../errors/kiwi-error.js'
-import type { Release } from '../model/release.js'
+import type { Build, Release } from '../model/release.js'
+import { buildOf } from '../release/builds.js'
+import { releaseById } from '../release/history.js'
 import type { KiwiEvent, StoredEvent } from './event.js'
 import { type FollowOptions, follow } from './follow.js'
 
 /** One run, from whichever process it is watched. Iterate it for its events, from the first one on. */
-export interface Run extends AsyncIterable<KiwiEvent> {
+export interface Run<Result = Build | Release> extends AsyncIterable<KiwiEvent> {
   readonly id: string
-  /** Resolves with the release it recorded, or rejects with the run's error. Left unread, it never causes an unhandled rejection. */
-  readonly result: Promise<Release>
+  /** Resolves with the release or build that it wrote, or rejects with the run's error. Left unread, it never causes an unhandled rejection. */
+  readonly result: Promise<Result>
   /** Calls back for the events of one type, from the first one on, also when called late. Answers how to stop. */
   on<T extends KiwiEvent['type']>(type: T, listener: (event: Extract<KiwiEvent, { type: T }>) => void): () => void
 }
 
-export function runHandle(runId: string, options: FollowOptions): Run {
-  let result: Promise<Release> | undefined
+/** `Result` is what runs of that kind end with: the caller knows the kind. */
+export function runHandle<Result extends Build | Release>(runId: string, options: FollowOptions): Run<Result> {
+  let result: Promise<Result> | undefined
   return {
     id: runId,
     get result() {
-      result ??= resultOf(runId, options)
+      result ??= resultOf(runId, options) as Promise<Result>
       result.catch(() => undefined)
       return result
     },
@@ -50,22 +53,18 @@ function callSafely<E>(listener: (event: E) => void, event: E): void {
   }
 }
 
-async function resultOf(runId: string, options: FollowOptions): Promise<Release> {
-  let recorded: Extract<StoredEvent, { type: 'release-recorded' }> | undefined
-  for await (const event of follow(runId, options)) {
-    if (event.type === 'release-recorded') recorded = event
-    if (event.type === 'run-ended') return await outcome(event, recorded?.releaseId, options)
-  }
+async function resultOf(runId: string, options: FollowOptions): Promise<Build | Release> {
+  for await (const event of follow(runId, options)) if (event.type === 'run-ended') return await outcome(event, options)
   throw new KiwiError('RUN_UNKNOWN', `there is no run ${runId}`)
 }
 
 async function outcome(
-  ended: Extract<StoredEvent, { type: 'run-ended' }>,
-  releaseId: string | undefined,
+  { runId, error, result }: Extract<StoredEvent, { type: 'run-ended' }>,
   { store }: FollowOptions,
-): Promise<Release> {
-  if (ended.error) throw KiwiError.fromRecord(ended.error)
-  const release = releaseId === undefined ? undefined : await store.documents.get('release', releaseId)
-  if (release === undefined) throw new KiwiError('INTERNAL', `run ${ended.runId} ended without a release`)
-  return release as unknown as Release // written by pipeline/record.ts, and only there
+): Promise<Build | Release> {
+  if (error) throw KiwiError.fromRecord(error)
+  const row = await store.run(runId)
+  if (!row || !result) throw new KiwiError('INTERNAL', `run ${runId} ended without a result`)
+  if ('buildNumber' in result) return buildOf(store, row.request.service, result.buildNumber)
+  return releaseById(store, result.releaseId)
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
+import { wakeOrPoll } from '../events/follow.js'
+import type { Hub } from '../events/hub.js'
 import type { Command } from '../model/run.js'
 
 /** A cancel that another process gave is seen after this time at the latest. */
@@ -9,22 +11,31 @@ const lookEveryMs = 500
 /** Fires when someone cancels the run. Commands live in the store, so any process may give them. */
 export function cancelSignal(
   runId: string,
-  { store, clock, signal }: { store: Store; clock: Clock; signal: AbortSignal },
+  { store, hub, clock, signal }: { store: Store; hub: Hub; clock: Clock; signal: AbortSignal },
 ): AbortSignal {
   const cancelled = new AbortController()
+  let wake = () => {}
+  const stop = hub.onNudge(runId, () => wake())
   const watch = async () => {
     while (!signal.aborted && !cancelled.signal.aborted) {
-      const command = (await store.commands(runId)).find(({ type }) => type === 'cancel' || type === 'revert')
+      const command = (await store.commands(runId)).find(({ type }) => stopping.has(type))
       if (command) cancelled.abort(cancellation(command))
-      else await clock.sleep(lookEveryMs, signal)
+      else await wakeOrPoll(clock, signal, lookEveryMs, (resolve) => (wake = resolve))
     }
   }
-  watch().catch(() => undefined) // it ends with the lease, whose own loss is told by the next commit
+  watch()
+    .catch(() => undefined) // it ends with the lease, whose own loss is told by the next commit
+    .finally(stop)
   return cancelled.signal
 }
 
+/** What stops a run that has not begun to deploy. From there on cancel and revert mean to go back, and supersede means nothing. */
+const stopping: ReadonlySet<Command['type']> = new Set<Command['type']>(['cancel', 'revert', 'supersede'])
+
+const words: Partial<Record<Command['type'], string>> = { revert: 'put back', supersede: 'superseded' }
+
 /** The error of a run that someone stopped. */
 export function cancellation({ type, by, reason }: Command): KiwiError {
-  const what = type === 'revert' ? 'put back' : 'cancelled'
+  const what = words[type] ?? 'cancelled'
   return new KiwiError('CANCELLED', `the run was ${what} by ${by}${reason ? `: ${reason}` : ''}`)
 }

@@ -6,11 +6,11 @@ import type { Store, Worker } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { createHub, type Hub } from '../events/hub.js'
 import type { KiwiOptions } from '../options.js'
-import type { Adapters } from '../pipeline/pipeline-run.js'
+import { type Adapters, adapterPool } from '../registers/adapters.js'
 import { createRedactor, type Redactor } from '../secrets/redactor.js'
 import { createSecretAccess } from '../secrets/resolver.js'
-import { gitSource } from '../sources/git.js'
 import { removeLeftovers } from '../sources/git-command.js'
+import { createSource } from '../sources/source.js'
 
 /** Everything a run needs from the process that works on it. */
 export interface Engine {
@@ -21,6 +21,7 @@ export interface Engine {
   readonly redactor: Redactor
   readonly secret: Context['secret']
   readonly directory: string
+  readonly worker: Worker
   readonly host: string
   /** Fires when this process wants to stop working: runs stay as they are, for `resume`. */
   readonly closing: AbortSignal
@@ -29,7 +30,16 @@ export interface Engine {
 
 /** Wires the parts of this process, and removes what a killed one left in its folder. */
 export async function startEngine(options: KiwiOptions, worker: Worker): Promise<{ engine: Engine; close(): void }> {
-  const { builders, registries, runtimes, store, secrets, clock = systemClock, onKillPoint } = options
+  const {
+    builders,
+    registries = {},
+    runtimes = {},
+    kinds = {},
+    store,
+    secrets,
+    clock = systemClock,
+    onKillPoint,
+  } = options
   const directory = resolve(options.directory ?? '.kiwi')
   await removeLeftovers(sourcesOf(directory))
   const redactor = createRedactor()
@@ -38,9 +48,9 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
   const engine: Engine = {
     adapters: {
       builders,
-      registries,
-      runtimes,
-      source: (definition) => gitSource(definition, { directory: sourcesOf(directory) }),
+      registries: adapterPool('registry', store, registries, kinds.registries ?? {}),
+      runtimes: adapterPool('runtime', store, runtimes, kinds.runtimes ?? {}),
+      source: (definition) => createSource(definition, { directory: sourcesOf(directory) }),
     },
     store,
     hub: createHub(),
@@ -48,6 +58,7 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
     redactor,
     secret: createSecretAccess({ resolve: secrets, redactor, signal: closing.signal }),
     directory,
+    worker,
     host: `${worker.host}:${worker.pid}`,
     closing: closing.signal,
     killPoint: (name) => {

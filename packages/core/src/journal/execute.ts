@@ -6,10 +6,12 @@ import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Stage } from '../events/event.js'
 import { eventWriter } from '../events/writer.js'
 import { ociLayout } from '../image/layout.js'
+import type { Build, Release } from '../model/release.js'
 import type { RunRequest } from '../model/run.js'
 import type { PipelineRun } from '../pipeline/pipeline-run.js'
-import { failedRelease, recorded, releaseDocument } from '../pipeline/record.js'
-import { release, rollback } from '../pipeline/run.js'
+import { failedRelease, failureDocuments, recorded } from '../pipeline/record.js'
+import * as line from '../pipeline/run.js'
+import { unfinishedBuild } from '../release/builds.js'
 import type { Redactor } from '../secrets/redactor.js'
 import { cancelSignal } from './cancel.js'
 import { stageContext } from './context.js'
@@ -28,8 +30,7 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
   const run = pipelineRun(engine, { lease, row, steps, signal: kept.signal, ended: ended.signal, files })
   run.events.emit({ type: 'run-started', resumed: steps.length > 0, host: engine.host })
   try {
-    await lineOf(run)
-    await end(run, row)
+    await end(run, row, await lineOf(run))
   } catch (error) {
     const unsaved = run.events.unsaved()
     if (kept.signal.aborted || unsaved) await store.giveBack(lease).catch(() => undefined)
@@ -40,15 +41,39 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
   }
 }
 
-function lineOf(run: PipelineRun): Promise<unknown> {
+/** The line of the run's kind; each answers with the row that it wrote. */
+function lineOf(run: PipelineRun): Promise<Build | Release> {
   const { request } = run
-  return request.kind === 'release' ? release({ ...run, request }) : rollback({ ...run, request })
+  switch (request.kind) {
+    case 'release':
+      return line.release({ ...run, request })
+    case 'build':
+      return line.build({ ...run, request })
+    case 'push':
+      return line.push({ ...run, request })
+    case 'deploy':
+      return line.deploy({ ...run, request })
+    case 'rollback':
+      return line.rollback({ ...run, request })
+    case 'restart':
+      return line.restart({ ...run, request })
+    case 'scale':
+      return line.scale({ ...run, request })
+    case 'undeploy':
+      return line.undeploy({ ...run, request })
+    case 'adopt':
+      return line.adopt({ ...run, request })
+    default:
+      return request satisfies never
+  }
 }
 
-async function end(run: PipelineRun, row: RunRow): Promise<void> {
+async function end(run: PipelineRun, row: RunRow, made: Build | Release): Promise<void> {
   run.killPoint('run: before its end')
-  run.events.emit({ type: 'run-ended', status: 'succeeded', durationMs: run.clock.now() - row.acceptedAt })
-  await run.events.commit({ end: { status: 'succeeded' } })
+  const at = run.clock.now()
+  const result = 'id' in made ? { releaseId: made.id } : { buildNumber: made.number }
+  run.events.emit({ type: 'run-ended', status: 'succeeded', durationMs: at - row.acceptedAt, result })
+  await run.events.commit({ end: { status: 'succeeded', at } })
   run.killPoint('run: ended')
 }
 
@@ -58,11 +83,15 @@ function redacted(error: KiwiError, redactor: Redactor): ErrorRecord {
 }
 
 async function fail(run: PipelineRun, row: RunRow, record: ErrorRecord): Promise<void> {
-  const failed = failedRelease(run, record)
   const status = record.code === 'CANCELLED' ? 'cancelled' : 'failed'
+  const at = run.clock.now()
+  const build = await unfinishedBuild(run, { status, error: record, at })
+  const { request } = run
+  const failed = request.environment === undefined ? undefined : failedRelease({ ...run, request }, record)
   if (failed) run.events.emit(recorded(failed), 'record')
-  run.events.emit({ type: 'run-ended', status, durationMs: run.clock.now() - row.acceptedAt, error: record })
-  await run.events.commit({ documents: failed ? [releaseDocument(failed)] : [], end: { status } })
+  run.events.emit({ type: 'run-ended', status, durationMs: at - row.acceptedAt, error: record })
+  const documents = [...(build ? [build] : []), ...(failed ? failureDocuments(failed, record) : [])]
+  await run.events.commit({ documents, end: { status, at } })
 }
 
 interface Parts {
@@ -77,19 +106,21 @@ interface Parts {
 function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }: Parts): PipelineRun<RunRequest> {
   const { adapters, store, clock, hub, redactor, secret, directory, killPoint } = engine
   const events = eventWriter({ store, lease, hub, clock, redactor })
-  const cancelled = cancelSignal(lease.runId, { store, clock, signal: AbortSignal.any([signal, ended]) })
+  const cancelled = cancelSignal(lease.runId, { store, hub, clock, signal: AbortSignal.any([signal, ended]) })
   const stoppable = AbortSignal.any([signal, cancelled])
   const context = (stage: Stage) =>
     stageContext(stage, { lease, signal: beforeDeploy.has(stage) ? stoppable : signal, events, redactor, secret })
   return {
     id: lease.runId,
     request: row.request,
+    startedAt: row.startedAt ?? row.acceptedAt,
     adapters,
     store,
     clock,
     events,
     images: ociLayout(join(directory, 'images')),
     journal: new Map(steps.map((record) => [record.name as Stage, record])), // steps are named by their stage: pipeline/step.ts
+    stoppable,
     context,
     commands: () => store.commands(lease.runId),
     tree: (revision) =>

@@ -10,8 +10,8 @@ export interface ImageRecord {
   /** Left out for an image that is known by digest only. */
   readonly tag?: string | undefined
   readonly digest: string
-  /** Sum of the compressed layers in bytes. */
-  readonly sizeBytes: number
+  /** Sum of the compressed layers in bytes; not known of an image for several platforms. */
+  readonly sizeBytes?: number | undefined
 }
 
 /** One row of the history. Written once, never changed. */
@@ -37,6 +37,7 @@ export interface Release {
   readonly slot: string | undefined
   readonly spec: InstanceSpec | undefined
   readonly replicas: number
+  /** How it was brought up. */
   readonly strategy: Strategy | undefined
   readonly verify: EnvironmentDefinition['verify']
   /** The build it came from, where Kiwi built it. */
@@ -71,4 +72,6 @@ export interface Build {
   readonly startedAt: number
   readonly durationMs: number | undefined
   readonly error: ErrorRecord | undefined
+  /** Its image was removed from the registry. */
+  readonly pruned?: boolean | undefined
 }

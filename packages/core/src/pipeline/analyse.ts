@@ -1,22 +1,31 @@
 import type { Fit } from '../contracts/v1/builder.js'
 import type { Context } from '../contracts/v1/context.js'
-import type { Platform } from '../contracts/v1/image.js'
 import type { Revision } from '../contracts/v1/source.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import type { ReleaseRequest } from '../model/run.js'
-import { imageTag } from '../model/tag.js'
+import { checkTagRule, imageTag } from '../model/tag.js'
+import { buildDocument, startedBuild } from '../release/builds.js'
 import { chooseDockerfile } from './dockerfile.js'
-import type { PipelineRun } from './pipeline-run.js'
+import type { PipelineRun, SourceRun } from './pipeline-run.js'
+import { platformOf } from './platform.js'
 import type { Recipe } from './recipe.js'
 import { step } from './step.js'
 
+/** What is fixed before anything is looked at: a number is used up by the first try, and never given to another run. */
+interface Numbered {
+  readonly buildNumber: number
+}
+
 /** Finds the Dockerfile, takes the path given, or has the wizard write one; then finds the builder that can build it. */
-export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): Promise<Recipe> {
-  const { definition } = run.request
+export function analyse(run: SourceRun, revision: Revision): Promise<Recipe> {
+  const { definition, service } = run.request
   const settings = definition.build ?? {}
-  return step(run, 'analyse', {
-    async do(context) {
-      const tag = imageTag(definition.image.tag, revision)
+  return step<Numbered, Recipe>(run, 'analyse', {
+    async intent() {
+      checkTagRule(definition.image.tag)
+      return { buildNumber: await run.store.count(`build/${service}`) }
+    },
+    async do(context, { buildNumber }) {
+      const tag = imageTag(definition.image.tag, revision, buildNumber)
       const { directory } = await run.tree(revision)
       const dockerfile = await chooseDockerfile(directory, settings)
       const { from, path, text, reasons, others, ignore } = dockerfile
@@ -24,7 +33,7 @@ export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): P
       const need = {
         dockerfile: text,
         args: settings.args ?? {},
-        platform: thisPlatform(),
+        platform: platformOf(settings.platform),
         ...(settings.target && { target: settings.target }),
       }
       const builder = await builderFor(run, need, context)
@@ -34,9 +43,11 @@ export function analyse(run: PipelineRun<ReleaseRequest>, revision: Revision): P
         ...(ignore !== undefined && { ignore }),
         contextPath: settings.context ?? '.',
         tag,
+        buildNumber,
         builder,
       }
     },
+    documents: (recipe) => [buildDocument(startedBuild(run, recipe, revision))],
   })
 }
 
@@ -67,10 +78,4 @@ function unfit(lacking: readonly { builder: string; missing: Fit['missing'] }[])
   )
   const evidence = lacking.map(({ builder, missing }) => ({ builder, missing: missing.map((one) => ({ ...one })) }))
   return new KiwiError('BUILDER_UNFIT', `no builder can build this Dockerfile: ${list.join('; ')}`, { evidence })
-}
-
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm: 'arm', arm64: 'arm64' }
-
-function thisPlatform(): Platform {
-  return { os: 'linux', architecture: architectures[process.arch] ?? process.arch }
 }

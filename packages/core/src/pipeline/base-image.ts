@@ -5,41 +5,54 @@ import { KiwiError } from '../errors/kiwi-error.js'
 import { isIndex, parseIndex } from '../image/manifest.js'
 import { rootedAt } from '../image/pipe.js'
 import { parseReference } from '../image/reference.js'
+import type { AdapterPool } from '../registers/adapters.js'
 
 /**
  * Opens an image that a Dockerfile names: `embedded/x` lies in the registry registered as `embedded`, any other in the one whose host it
  * names (`docker.io` where it names none). Rejects with `BASE_IMAGE_MISSING`.
  */
 export async function openImage(
-  registries: Readonly<Record<string, Registry>>,
+  registries: AdapterPool<Registry>,
   name: string,
   platform: Platform,
   context: Context,
 ): Promise<ImageSource> {
-  const { registry, place } = locate(registries, name)
+  const { registry, place } = await locate(registries, name)
   const found = await registry.resolve(place, context)
   if (!found) throw missing(name, `its registry has no ${place.repository} with ${place.reference}`)
   return forPlatform(await registry.source(place, context), name, platform, context.signal)
 }
 
-function locate(
-  registries: Readonly<Record<string, Registry>>,
-  name: string,
-): { registry: Registry; place: ImagePlace } {
-  const { host, repository, tag, digest } = parseReference(name)
-  const reference = digest ?? tag ?? 'latest'
+/** The registered registry that has the image, by the name or the host that its reference says. Rejects with `BASE_IMAGE_MISSING`. */
+export async function locate(
+  registries: AdapterPool<Registry>,
+  reference: string,
+): Promise<{ readonly name: string; readonly registry: Registry; readonly place: ImagePlace }> {
+  const { host, repository, tag, digest } = parseReference(reference)
+  const wanted = digest ?? tag ?? 'latest'
   const [first = '', ...rest] = repository.split('/')
-  const named = host === undefined && rest.length > 0 ? registries[first] : undefined
-  if (named) return { registry: named, place: { repository: rest.join('/'), reference } }
-  const wanted = host ?? 'docker.io'
-  const registry = Object.values(registries).find((one) => one.address('x').startsWith(`${wanted}/`))
-  if (!registry)
-    throw missing(name, `no registry is registered for ${wanted}; there are ${Object.keys(registries).join(', ')}`)
-  return { registry, place: { repository, reference } }
+  const names = await registries.names()
+  if (host === undefined && rest.length > 0 && names.includes(first))
+    return {
+      name: first,
+      registry: await registries.get(first),
+      place: { repository: rest.join('/'), reference: wanted },
+    }
+  for (const name of names) {
+    const registry = await registries.get(name).catch(unavailable)
+    if (registry?.address('x').startsWith(`${host ?? 'docker.io'}/`))
+      return { name, registry, place: { repository, reference: wanted } }
+  }
+  throw missing(reference, `no registry is registered for ${host ?? 'docker.io'}; there are ${names.join(', ')}`)
+}
+
+/** One that cannot be used here is passed over: another may have the host. */
+function unavailable(error: unknown): undefined {
+  if (!KiwiError.is(error) || error.code !== 'ADAPTER_UNAVAILABLE') throw error
 }
 
 /** An index stands for one image per platform: takes the wanted one. */
-async function forPlatform(
+export async function forPlatform(
   source: ImageSource,
   name: string,
   platform: Platform,

@@ -2,14 +2,14 @@ import type { BuildIo, BuiltImage } from '../contracts/v1/builder.js'
 import type { Context } from '../contracts/v1/context.js'
 import type { Revision } from '../contracts/v1/source.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import type { ReleaseRequest } from '../model/run.js'
+import { buildDocument, buildOf, madeBuild } from '../release/builds.js'
 import { openImage } from './base-image.js'
-import type { PipelineRun } from './pipeline-run.js'
+import type { SourceRun } from './pipeline-run.js'
 import type { Recipe } from './recipe.js'
 import { step } from './step.js'
 
 /** Makes the image with the builder that was found to fit. */
-export function build(run: PipelineRun<ReleaseRequest>, revision: Revision, recipe: Recipe): Promise<BuiltImage> {
+export function build(run: SourceRun, revision: Revision, recipe: Recipe): Promise<BuiltImage> {
   const { adapters, request } = run
   const builder = adapters.builders[recipe.builder]
   return step(run, 'build', {
@@ -41,10 +41,16 @@ export function build(run: PipelineRun<ReleaseRequest>, revision: Revision, reci
       builder: recipe.builder,
       steps,
     }),
+    documents: async (built) => {
+      const row = await buildOf(run.store, request.service, recipe.buildNumber)
+      const made = madeBuild(row, built, run.clock.now())
+      const whole = request.kind === 'build' && !request.push // else the push ends it
+      return [buildDocument(whole ? made : { ...made, status: 'running' })]
+    },
   })
 }
 
-async function io(run: PipelineRun, revision: Revision, { platform }: Recipe, context: Context): Promise<BuildIo> {
+async function io(run: SourceRun, revision: Revision, { platform }: Recipe, context: Context): Promise<BuildIo> {
   return {
     tree: await run.tree(revision),
     sink: run.images.sink,

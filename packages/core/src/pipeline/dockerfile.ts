@@ -1,51 +1,53 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, realpath } from 'node:fs/promises'
+import { join, posix, relative, sep } from 'node:path'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { BuildSettings } from '../model/service.js'
+import { findDockerfiles } from './find-dockerfiles.js'
 import type { ChosenDockerfile } from './recipe.js'
 import { askWizard } from './wizard.js'
 
-/** The path given, the nearest one found, or what the wizard writes. Rejects with `DOCKERFILE_MISSING` or `STACK_UNKNOWN`. */
+/**
+ * The path given, the nearest one to the context, or what the wizard writes. Rejects with `DOCKERFILE_MISSING`, `STACK_UNKNOWN`, and
+ * `CONTEXT_INVALID` for a context that is missing or leads out of the repository.
+ */
 export async function chooseDockerfile(directory: string, settings: BuildSettings): Promise<ChosenDockerfile> {
-  const { dockerfile = 'auto', context = '.' } = settings
-  if (dockerfile === 'wizard') return askWizard(join(directory, context), settings.baseImage)
-  if (dockerfile !== 'auto') return read(directory, dockerfile, 'path', [])
-  const [nearest, ...others] = await find(directory, context)
-  if (nearest !== undefined) return read(directory, nearest, 'found', others)
-  return askWizard(join(directory, context), settings.baseImage)
-}
-
-/** In the context, then at the root; plain names before `Dockerfile.prod` and the like. */
-async function find(directory: string, context: string): Promise<string[]> {
-  const places = context === '.' ? ['.'] : [context, '.']
-  const found = await Promise.all(places.map((place) => dockerfilesIn(directory, place)))
-  return found.flat()
-}
-
-async function dockerfilesIn(directory: string, place: string): Promise<string[]> {
-  const names = await readdir(join(directory, place)).catch(() => [])
-  const matching = names.filter(
-    (name) => /^(?:Dockerfile|Containerfile)(?:\..+)?$/.test(name) && !name.endsWith('.dockerignore'),
-  )
-  return matching
-    .toSorted((one, other) => one.length - other.length || (one < other ? -1 : 1))
-    .map((name) => join(place, name))
+  const { dockerfile = { mode: 'auto' }, context = '.' } = settings
+  const inside = await insideOf(directory, context, 'CONTEXT_INVALID')
+  if (dockerfile.mode === 'wizard') return askWizard(inside, settings.baseImage)
+  if (dockerfile.mode === 'path') return read(directory, dockerfile.path, 'path', context)
+  const [nearest, ...others] = await findDockerfiles(directory, posix.normalize(context))
+  if (nearest === undefined) return askWizard(inside, settings.baseImage)
+  return { ...(await read(directory, nearest, 'found', context)), others }
 }
 
 async function read(
   directory: string,
   path: string,
   from: 'path' | 'found',
-  others: readonly string[],
+  context: string,
 ): Promise<ChosenDockerfile> {
   try {
-    return { from, path, text: await readFile(join(directory, path), 'utf8'), reasons: [], others }
+    const file = await insideOf(directory, path, 'DOCKERFILE_MISSING')
+    return { from, path, text: await readFile(file, 'utf8'), reasons: [], others: [] }
   } catch (cause) {
-    const there = await find(directory, '.')
+    if (KiwiError.is(cause)) throw cause
+    const there = await findDockerfiles(directory, context)
     const known = there.length > 0 ? `; there is ${there.join(', ')}` : ''
     throw new KiwiError('DOCKERFILE_MISSING', `the repository has no ${path}${known}`, {
       cause,
       evidence: { path, found: there },
     })
   }
+}
+
+/** Links are followed as far as the repository's own files: what lies outside is not part of the revision. */
+async function insideOf(directory: string, path: string, code: 'CONTEXT_INVALID' | 'DOCKERFILE_MISSING'): Promise<string> {
+  const root = await realpath(directory)
+  const real = await realpath(join(directory, path)).catch((cause: unknown) => {
+    if (code === 'DOCKERFILE_MISSING') throw cause
+    throw new KiwiError(code, `the repository has no directory ${path}`, { cause, evidence: { path } })
+  })
+  const way = relative(root, real)
+  if (way !== '..' && !way.startsWith(`..${sep}`)) return real
+  throw new KiwiError(code, `${path} leads out of the repository`, { evidence: { path } })
 }

@@ -1,8 +1,5 @@
-import type { Builder } from '../contracts/v1/builder.js'
 import type { Clock } from '../contracts/v1/clock.js'
-import type { Registry } from '../contracts/v1/registry.js'
-import type { Runtime } from '../contracts/v1/runtime.js'
-import type { Revision, Source } from '../contracts/v1/source.js'
+import type { Revision } from '../contracts/v1/source.js'
 import type { StepRecord, Store } from '../contracts/v1/store.js'
 import type { Tree } from '../contracts/v1/tree.js'
 import type { Stage } from '../events/event.js'
@@ -10,21 +7,14 @@ import type { EventWriter } from '../events/writer.js'
 import type { OciLayout } from '../image/layout.js'
 import type { StageContext } from '../journal/context.js'
 import type { Command, RunRequest } from '../model/run.js'
-import type { GitSourceDefinition } from '../model/service.js'
-
-/** What is plugged into Kiwi, by registered name. */
-export interface Adapters {
-  /** Asked in this order which of them fits. */
-  readonly builders: Readonly<Record<string, Builder>>
-  readonly registries: Readonly<Record<string, Registry>>
-  readonly runtimes: Readonly<Record<string, Runtime>>
-  source(definition: GitSourceDefinition): Source
-}
+import type { Adapters } from '../registers/adapters.js'
 
 /** One run while this process works on it: what the stages use. */
 export interface PipelineRun<Request extends RunRequest = RunRequest> {
   readonly id: string
   readonly request: Request
+  /** When a process first began it: milliseconds since 1970. */
+  readonly startedAt: number
   readonly adapters: Adapters
   readonly store: Store
   readonly clock: Clock
@@ -33,6 +23,8 @@ export interface PipelineRun<Request extends RunRequest = RunRequest> {
   readonly images: OciLayout
   /** The steps so far, by stage; kept up to date by `step`. */
   readonly journal: Map<Stage, StepRecord>
+  /** Fires on cancel, and when the lease is lost: for what comes before `deploy`. */
+  readonly stoppable: AbortSignal
   /** A context for the adapters' calls of a stage. It fires when the lease is lost; before `deploy` also on cancel. */
   context(stage: Stage): StageContext
   /** Commands given so far, oldest first. */
@@ -42,3 +34,9 @@ export interface PipelineRun<Request extends RunRequest = RunRequest> {
   /** A numbered place where a campaign may kill this process. */
   killPoint(name: string): void
 }
+
+/** A run that deploys: it has an environment. */
+export type EnvironmentRun = PipelineRun<Extract<RunRequest, { environment: string }>>
+
+/** A run that begins at the source. */
+export type SourceRun = PipelineRun<Extract<RunRequest, { ref: string }>>

@@ -9,6 +9,7 @@ export interface Recipe {
   readonly target?: string | undefined
   readonly platform: Platform
   readonly tag: string
+  readonly buildNumber: number
   /** Registered name of the builder that fits. */
   readonly builder: string
 }

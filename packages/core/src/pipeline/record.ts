@@ -3,12 +3,13 @@ import type { DocumentWrite } from '../contracts/v1/store.js'
 import type { ErrorRecord } from '../errors/kiwi-error.js'
 import type { EventBody } from '../events/event.js'
 import type { Release } from '../model/release.js'
+import { quarantineOf } from '../release/quarantine.js'
 import type { Deployed, Deployment } from './deploy.js'
-import type { PipelineRun } from './pipeline-run.js'
+import type { EnvironmentRun } from './pipeline-run.js'
 import { step } from './step.js'
 
 /** Writes the release into the history: once, in the transaction that ends the step. */
-export function record(run: PipelineRun, { deployment, addresses }: Deployed): Promise<Release> {
+export function record(run: EnvironmentRun, { deployment, addresses }: Deployed): Promise<Release> {
   return step(run, 'record', {
     intent: () => ({ at: run.clock.now() }),
     do: async (_, { at }) => releaseOf(run, deployment, { at, addresses, error: undefined }),
@@ -18,26 +19,33 @@ export function record(run: PipelineRun, { deployment, addresses }: Deployed): P
 }
 
 /** The history's row for a run that failed after its deployment was wanted; nothing for one that never got there. */
-export function failedRelease(run: PipelineRun, error: ErrorRecord): Release | undefined {
+export function failedRelease(run: EnvironmentRun, error: ErrorRecord): Release | undefined {
   const intent = run.journal.get('deploy')?.intent as unknown as Deployment | undefined // written by pipeline/deploy.ts
   return intent && releaseOf(run, intent, { at: run.clock.now(), addresses: [], error })
+}
+
+/** What is kept of it: its row, and a digest that is to blame. */
+export function failureDocuments(release: Release, error: ErrorRecord): DocumentWrite[] {
+  const quarantine = quarantineOf(release, error)
+  return [releaseDocument(release), ...(quarantine ? [quarantine] : [])]
 }
 
 export function recorded({ id, number, status }: Release): EventBody {
   return { type: 'release-recorded', releaseId: id, number, status }
 }
 
-export function releaseDocument(release: Release): DocumentWrite {
+function releaseDocument(release: Release): DocumentWrite {
   return { kind: 'release', key: release.id, value: release as unknown as Json, once: true }
 }
 
 function releaseOf(
-  run: PipelineRun,
-  { number, releaseId, subject, wanted, replaced }: Deployment,
+  run: EnvironmentRun,
+  { number, releaseId, subject, procedure, wanted, verify, schemaChange, replaced }: Deployment,
   { at, addresses, error }: Pick<Release, 'at' | 'addresses' | 'error'>,
 ): Release {
-  const { service, environment, kind, by } = run.request
+  const { service, environment, kind, by, reason } = run.request
   const began = Math.min(...[...run.journal.values()].map(({ since }) => since))
+  const gone = procedure === 'remove'
   return {
     id: releaseId,
     service,
@@ -49,14 +57,19 @@ function releaseOf(
     at,
     durationMs: at - began,
     deployer: by,
-    image: subject.image,
+    reason,
+    image: gone ? undefined : subject.image,
     commit: subject.commit,
     ref: subject.ref,
-    slot: wanted.slot,
-    spec: wanted.spec,
-    replicas: wanted.replicas,
+    buildNumber: subject.buildNumber,
+    slot: gone ? undefined : wanted.slot,
+    spec: gone ? undefined : wanted.spec,
+    replicas: gone ? 0 : wanted.replicas,
+    strategy: procedure === 'scale' || procedure === 'remove' ? undefined : procedure,
+    verify,
+    schemaChange,
     replaced,
-    of: subject.of?.id,
+    of: subject.of,
     addresses,
     error,
   }

@@ -3,8 +3,8 @@ import type { Json } from '../contracts/v1/json.js'
 import type { DocumentWrite } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { EventBody, Stage } from '../events/event.js'
+import { rememberTime, usualTimeOf } from '../release/stage-times.js'
 import type { PipelineRun } from './pipeline-run.js'
-import { rememberTime, usualTime } from './stage-times.js'
 
 /** One stage of the line as a journaled step. Intent and result are plain JSON, kept as they are. */
 export interface Work<Intent, Result> {
@@ -16,7 +16,7 @@ export interface Work<Intent, Result> {
   /** Told in the same transaction as the outcome, so exactly once. */
   announce?(result: Result): EventBody
   /** Written in that transaction too. */
-  documents?(result: Result): readonly DocumentWrite[]
+  documents?(result: Result): Promise<readonly DocumentWrite[]> | readonly DocumentWrite[]
 }
 
 /**
@@ -64,7 +64,7 @@ interface Begun {
 
 async function begin<Intent, Result>(run: PipelineRun, stage: Stage, work: Work<Intent, Result>): Promise<Begun> {
   const since = run.clock.now()
-  const usualMs = await usualTime(run, stage)
+  const usualMs = await usualTimeOf(run.store, run.request.service, run.request.kind, stage)
   const intent = toJournal(await work.intent?.())
   run.killPoint(`${stage}: before intent`)
   run.events.emit({ type: 'stage-started', stage, usualMs }, stage)
@@ -80,7 +80,10 @@ async function finish<Intent, Result>(
   work: Work<Intent, Result>,
 ): Promise<void> {
   const durationMs = run.clock.now() - begun.since
-  const documents = [...(work.documents?.(result) ?? []), await rememberTime(run, stage, durationMs)]
+  const documents = [
+    ...((await work.documents?.(result)) ?? []),
+    await rememberTime(run.store, run.request, stage, durationMs),
+  ]
   const announcement = work.announce?.(result)
   if (announcement) run.events.emit(announcement, stage)
   run.events.emit({ type: 'stage-ended', stage, durationMs }, stage)

@@ -3,8 +3,7 @@ import type { Context } from '../contracts/v1/context.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import { type Deployed, rollOut } from './deploy.js'
 import { instructionOf } from './instruction.js'
-import { environmentOf } from './lookup.js'
-import type { PipelineRun } from './pipeline-run.js'
+import type { EnvironmentRun } from './pipeline-run.js'
 import { revise, step } from './step.js'
 
 /** Tries within this time: the first request on a new route may still meet a half-closed path. */
@@ -17,7 +16,7 @@ interface Failed {
 }
 
 /** Asks the service through its route, as a user would; when it does not answer as asked, puts the route back and fails. */
-export function verify(run: PipelineRun, deployed: Deployed): Promise<Deployed> {
+export function verify(run: EnvironmentRun, deployed: Deployed): Promise<Deployed> {
   return step<Failed | undefined, Deployed>(run, 'verify', {
     async do(context, kept, since) {
       const wrong = kept?.wrong ?? (await check(run, deployed, context)) ?? (await changedMind(run))
@@ -29,8 +28,8 @@ export function verify(run: PipelineRun, deployed: Deployed): Promise<Deployed> 
 }
 
 /** What is wrong with the answer; nothing for a service that is not HTTP. A rollback is asked what its own release was asked. */
-async function check(run: PipelineRun, deployed: Deployed, context: Context): Promise<ErrorRecord | undefined> {
-  const { verify: asked } = environmentOf(run)
+async function check(run: EnvironmentRun, deployed: Deployed, context: Context): Promise<ErrorRecord | undefined> {
+  const { verify: asked } = deployed.deployment
   const [address] = deployed.addresses
   if (!address?.startsWith('http')) return undefined
   const path = asked?.path ?? deployed.deployment.wanted.spec.health.path ?? '/'
@@ -45,7 +44,7 @@ async function check(run: PipelineRun, deployed: Deployed, context: Context): Pr
 }
 
 /** A revert or cancel that was given after the rollout. */
-async function changedMind(run: PipelineRun): Promise<ErrorRecord | undefined> {
+async function changedMind(run: EnvironmentRun): Promise<ErrorRecord | undefined> {
   return (await instructionOf(run)).because?.toRecord()
 }
 
@@ -73,7 +72,7 @@ async function ask(
 }
 
 async function goBack(
-  run: PipelineRun,
+  run: EnvironmentRun,
   { deployment }: Deployed,
   because: KiwiError,
   context: Context,

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import type { RunRow } from '../contracts/v1/store.js'
+import { KiwiError } from '../errors/kiwi-error.js'
+import { type Run, runHandle } from '../events/run-handle.js'
+import type { Build, Release } from '../model/release.js'
+import type { Command, QueuePolicy, RunRequest } from '../model/run.js'
+import { drive } from './drive.js'
+import type { Engine } from './engine.js'
+
+/** Who gives a command, and why. */
+export type Order = Omit<Command, 'type'>
+
+/** Takes runs in, hands out their handles, passes commands on. */
+export interface RunDesk {
+  /** `Result` is what runs of that kind end with. */
+  start<Result extends Build | Release>(
+    request: RunRequest,
+    options: { readonly requestId?: string | undefined; readonly policy?: QueuePolicy | undefined },
+  ): Promise<Run<Result>>
+  follow(runId: string): Run
+  /** Rejects with `RUN_UNKNOWN`. */
+  known(runId: string): Promise<RunRow>
+  /** Rejects with `RUN_UNKNOWN`, `RUN_ENDED`. */
+  order(runId: string, command: Command): Promise<RunRow>
+  /** The same, but answers for a run that has ended. */
+  orderIfOpen(runId: string, command: Command): Promise<RunRow>
+  resume(runId: string | undefined): Promise<readonly Run[]>
+  /** Resolves when this process works on no run any more. */
+  idle(): Promise<void>
+}
+
+export function runDesk(engine: Engine): RunDesk {
+  const { store, hub, clock, closing } = engine
+  const working = new Map<string, Promise<void>>()
+  const follow = <Result extends Build | Release>(runId: string) =>
+    runHandle<Result>(runId, { store, hub, clock, signal: closing })
+  const work = (runId: string, scope: string) => {
+    if (working.has(runId)) return
+    const job = drive(runId, scope, engine)
+      .catch((error: unknown) => hub.fail(runId, KiwiError.from(error)))
+      .finally(() => working.delete(runId))
+    working.set(runId, job)
+  }
+  const known = async (runId: string) => {
+    const row = await store.run(runId)
+    if (!row) throw new KiwiError('RUN_UNKNOWN', `there is no run ${runId}`)
+    return row
+  }
+  const orderIfOpen = async (runId: string, command: Command) => {
+    const before = await known(runId)
+    if (!isOpen(before)) return before
+    const row = (await store.command(runId, command, clock.now())) ?? before
+    hub.nudge(runId)
+    return row
+  }
+  return {
+    follow,
+    known,
+    orderIfOpen,
+    async start<Result extends Build | Release>(
+      request: RunRequest,
+      { requestId, policy }: { requestId?: string | undefined; policy?: QueuePolicy | undefined },
+    ) {
+      const id = randomUUID()
+      // Builds are nobody's turn: each has a scope of its own.
+      const scope =
+        request.environment === undefined ? `${request.service}//${id}` : `${request.service}/${request.environment}`
+      const dedupe =
+        requestId === undefined ? undefined : `${request.service}/${request.environment ?? ''}/${requestId}`
+      const { runId } = await store.accept({ runId: id, scope, request, dedupe, policy, nowMs: clock.now() })
+      const { scope: taken } = await known(runId)
+      work(runId, taken)
+      return follow<Result>(runId)
+    },
+    async order(runId, command) {
+      const { status } = await known(runId)
+      if (status !== 'accepted' && status !== 'running')
+        throw new KiwiError('RUN_ENDED', `run ${runId} has ${status}: it takes no ${command.type} any more`)
+      return orderIfOpen(runId, command)
+    },
+    async resume(runId) {
+      const open = runId === undefined ? await store.runs({ unfinished: true }) : [await known(runId)]
+      for (const { runId: id, scope } of open) work(id, scope)
+      return open.map(({ runId: id }) => follow(id))
+    },
+    idle: async () => void (await Promise.allSettled(working.values())),
+  }
+}
+
+function isOpen({ status }: RunRow): boolean {
+  return status === 'accepted' || status === 'running'
+}

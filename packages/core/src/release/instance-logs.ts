@@ -1,0 +1,43 @@
+import type { InstanceLog } from '../contracts/v1/runtime.js'
+import { KiwiError } from '../errors/kiwi-error.js'
+import type { Engine } from '../journal/engine.js'
+import { lookingContext } from '../journal/looking-context.js'
+import { targetOf } from '../model/render.js'
+import { named } from '../registers/named.js'
+import { definitionOf } from '../registers/services.js'
+import { isSecretReference } from '../secrets/reference.js'
+import { current, history } from './history.js'
+
+export interface InstanceLogOptions {
+  /** Default: the slot of the current release. */
+  readonly slot?: string | undefined
+  /** Milliseconds since 1970. */
+  readonly since?: number | undefined
+  readonly follow?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Lines of the instances of a slot, without the secrets that Kiwi knows. Rejects with `NOTHING_DEPLOYED`, `INPUT_INVALID` for a runtime that keeps none. */
+export async function* instanceLogs(
+  engine: Engine,
+  service: string,
+  environment: string,
+  { slot: asked, since, follow = false, signal }: InstanceLogOptions,
+): AsyncGenerator<InstanceLog> {
+  const { store, adapters, redactor } = engine
+  const definition = await definitionOf(store, service, environment)
+  const settings = named(definition.environments, environment, 'environment')
+  const releases = await history(store, service, environment)
+  const slot = asked ?? current(releases)?.slot
+  if (slot === undefined) throw new KiwiError('NOTHING_DEPLOYED', `nothing of ${service} is deployed to ${environment}`)
+  const runtime = await adapters.runtimes.get(settings.runtime)
+  if (!runtime.logs) throw new KiwiError('INPUT_INVALID', `a ${runtime.kind} runtime keeps no output of instances`)
+  const looking = lookingContext(engine)
+  const context = { ...looking, signal: signal ? AbortSignal.any([signal, looking.signal]) : looking.signal }
+  // The redactor of this process must know what the instances were given.
+  const specs = releases.filter((release) => release.slot === slot).map(({ spec }) => spec?.env ?? {})
+  for (const reference of specs.flatMap((env) => Object.values(env)).filter(isSecretReference))
+    await context.secret(reference, async () => undefined).catch(() => undefined) // one that has no value any more cannot be known
+  for await (const line of runtime.logs(targetOf(service, environment, settings), slot, { since, follow }, context))
+    yield { ...line, text: redactor.text(line.text) }
+}

@@ -1,0 +1,64 @@
+import type { Json } from '../contracts/v1/json.js'
+import type { DocumentWrite, Store } from '../contracts/v1/store.js'
+import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
+import type { Release } from '../model/release.js'
+
+/** A digest that failed in an environment; it is not deployed there again unasked. */
+export interface Quarantined {
+  readonly service: string
+  readonly environment: string
+  readonly digest: string
+  readonly releaseId: string
+  readonly runId: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly code: string
+  readonly message: string
+}
+
+interface Place {
+  readonly service: string
+  readonly environment: string
+}
+
+export async function quarantined(store: Store, { service, environment }: Place): Promise<Quarantined[]> {
+  const documents = await store.documents.list('quarantine', `${service}/${environment}/`)
+  return documents.map(({ value }) => value as unknown as Quarantined) // written below, and only there
+}
+
+/** Rejects with `QUARANTINED`, saying when and why. */
+export async function refuseQuarantined(
+  store: Store,
+  { digest, ...place }: Place & { readonly digest: string },
+): Promise<void> {
+  const found = (await quarantined(store, place)).find((one) => one.digest === digest)
+  if (!found) return
+  throw new KiwiError('QUARANTINED', `${digest} failed here as ${found.releaseId}: ${found.message}`, {
+    evidence: { digest, releaseId: found.releaseId, code: found.code, at: found.at },
+  })
+}
+
+/** Answers whether it was there. */
+export function clearQuarantine(
+  store: Store,
+  { service, environment, digest }: Place & { readonly digest: string },
+): Promise<boolean> {
+  return store.documents.remove('quarantine', keyOf({ service, environment, digest }))
+}
+
+/** What blames the image, or what was said about it; not a cancelled run, not an unreachable runtime. */
+const blaming: ReadonlySet<string> = new Set(['INSTANCE_CRASHED', 'ROLLOUT_DEADLINE', 'TASK_FAILED', 'VERIFY_FAILED'])
+
+/** The row for a release that failed, where its image is to blame. */
+export function quarantineOf(release: Release, error: ErrorRecord): DocumentWrite | undefined {
+  const { service, environment, image, id: releaseId, runId, at } = release
+  if (!image || !blaming.has(error.code)) return undefined
+  const { digest } = image
+  const { code, message } = error
+  const value = { service, environment, digest, releaseId, runId, at, code, message } satisfies Quarantined
+  return { kind: 'quarantine', key: keyOf(value), value: value satisfies Json }
+}
+
+function keyOf({ service, environment, digest }: Place & { readonly digest: string }): string {
+  return `${service}/${environment}/${digest}`
+}
