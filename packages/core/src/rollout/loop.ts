@@ -170,7 +170,7 @@ function errorOf({ code, message, evidence, diagnosis }: Failure, lines: readonl
 }
 
 function aboutOf({ options: { wanted, target } }: Course) {
-  return { spec: wanted.spec, environment: target.environment }
+  return { spec: wanted.spec, image: wanted.image, environment: target.environment }
 }
 
 async function keepEvidence({ options }: Course, subject: string): Promise<readonly string[]> {

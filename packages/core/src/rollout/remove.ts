@@ -1,3 +1,4 @@
+import type { Snapshot } from '../contracts/v1/snapshot.js'
 import { stuck } from '../verdict/waiting.js'
 import { done, removeSlot, routeTo, settlesWithinMs, wait } from './decisions.js'
 import { readyCount, slotOf } from './read.js'
@@ -17,9 +18,16 @@ export function remove(wanted: Wanted, seen: Seen): Decision {
   const late = unchangedMs >= settlesWithinMs + wanted.spec.stopGraceMs
   if (late) return stuck('what was removed is still there')
   const ids = [...new Set([...slots.map(({ id }) => id), ...tasks.map(({ slot }) => slot)])]
-  const first = ids.find((id) => id !== wanted.slot) ?? ids[0]
+  const [first] = ids.sort((one, other) => rank(one, wanted, snapshot) - rank(other, wanted, snapshot))
   if (first !== undefined) return removeSlot(snapshot, first)
   return fence === 0 ? done(snapshot) : { type: 'act', action: { type: 'remove-target', revision } }
+}
+
+/** What only has to finish stopping is asked again when nothing else is left: the order may not have come to its end. */
+function rank(id: string, wanted: Wanted, snapshot: Snapshot): number {
+  const instances = slotOf(snapshot, id)?.instances ?? []
+  const stops = instances.length > 0 && instances.every(({ phase }) => phase === 'stopping')
+  return stops ? 2 : Number(id === wanted.slot)
 }
 
 function reopen({ slot: id }: Wanted, { snapshot }: Seen): Decision {

@@ -28,17 +28,24 @@ export interface Fix {
   readonly value: Json
 }
 
-export type DiagnosisCode =
-  | 'application-exits'
-  | 'cannot-start'
-  | 'out-of-memory'
-  | 'not-listening'
-  | 'unhealthy'
-  | 'image-missing'
-  | 'image-denied'
-  | 'wrong-architecture'
-  | 'not-scheduled'
-  | 'task-failed'
-  | 'slow-start'
-  | 'nothing-happens'
-  | 'unknown'
+/** All of them, in alphabetical order: add freely, never rename, never reuse. */
+export const diagnosisCodes = [
+  'application-exits',
+  'cannot-start',
+  'configuration-missing',
+  'image-denied',
+  'image-missing',
+  'image-unavailable',
+  'killed',
+  'not-listening',
+  'not-scheduled',
+  'nothing-happens',
+  'out-of-memory',
+  'slow-start',
+  'task-failed',
+  'unhealthy',
+  'unknown',
+  'wrong-architecture',
+] as const
+
+export type DiagnosisCode = (typeof diagnosisCodes)[number]

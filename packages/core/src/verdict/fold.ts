@@ -14,6 +14,9 @@ export interface Folded {
   readonly failure?: Failure | undefined
 }
 
+/** A health check that does not pass is told when it lasts this long. */
+const toldAfterMs = 5_000
+
 type Times = Pick<Seen, 'memory' | 'environment' | 'unreadyMs' | 'unchangedMs'>
 
 /**
@@ -29,10 +32,16 @@ export function fold(slot: SlotState | undefined, wanted: Wanted, seen: Times): 
   const silent = unchangedMs >= wanted.tolerance.silenceMs ? nothingHappens(wanted, unchangedMs) : undefined
   if (found?.verdict === 'fatal' || (found?.verdict === 'likely' && exhausted))
     return { diagnosis: found, failure: failure(codeOf(found), found.message, found, slot, memory) }
-  if (!late) return { diagnosis: found ?? silent }
+  if (!late) return { diagnosis: (isEarly(found, wanted, unreadyMs) ? undefined : found) ?? silent }
   const diagnosis = found ?? slow(wanted, seen)
   const message = `${wanted.slot} was not ready within ${wanted.readyWithinMs} ms: ${stateOf(slot, diagnosis)}`
   return { diagnosis, failure: failure('ROLLOUT_DEADLINE', message, diagnosis, slot, memory) }
+}
+
+/** Every application refuses connections for a moment while it starts. */
+function isEarly(found: Diagnosis | undefined, { readyWithinMs }: Wanted, unreadyMs: number): boolean {
+  const starting = found?.code === 'not-listening' || found?.code === 'unhealthy'
+  return starting && unreadyMs < Math.min(toldAfterMs, readyWithinMs / 2)
 }
 
 /** The slot was ready, has the traffic, and has no ready instance any more while the old one still could serve. */

@@ -1,7 +1,10 @@
-import type { InstanceSpec } from '../contracts/v1/actions.js'
 import type { Evidence } from '../contracts/v1/runtime.js'
 import type { Diagnosis } from './diagnosis.js'
+import { architectureInOutput } from './rules/architecture.js'
+import { otherPortIn, withPort } from './rules/health.js'
+import type { About } from './rules/table.js'
 
+/** What was kept of instances or a task, as lines for people. */
 export function linesOf({ instances }: Evidence): string[] {
   return instances.flatMap(({ id, exitCode, reason, lastOutput }) => {
     const state = [exitCode === undefined ? undefined : `exit code ${exitCode}`, reason].filter(
@@ -14,8 +17,12 @@ export function linesOf({ instances }: Evidence): string[] {
 /** The diagnosis after the last output was read: an application often says itself what the platform cannot know. */
 export function withOutput(
   diagnosis: Diagnosis,
-  _lines: readonly string[],
-  _about: { readonly spec: InstanceSpec; readonly environment: string },
+  lines: readonly string[],
+  about: Pick<About, 'spec' | 'environment' | 'image'>,
 ): Diagnosis {
-  return diagnosis
+  if (diagnosis.code === 'application-exits' || diagnosis.code === 'cannot-start')
+    return architectureInOutput(lines, about) ?? diagnosis
+  if (diagnosis.code !== 'not-listening' || diagnosis.remedies.some(({ fix }) => fix !== undefined)) return diagnosis
+  const port = otherPortIn(lines, about.spec)
+  return port === undefined ? diagnosis : withPort(diagnosis, port, about)
 }
