@@ -98,8 +98,8 @@ function shellForms(text: string): string[] {
   ]
 }
 
-/** What `printf %q` puts a backslash before. */
-const bashMarks = /[ \t!"$&'()*,;<>?[\\\]^`{|}]/g
+/** What `printf %q` puts a backslash before; a tilde only where a shell would take it for a home. */
+const bashMarks = /[ \t!"$&'()*,;<>?[\\\]^`{|}]|(?<=[:=])~/g
 
 const letterOf: Readonly<Record<string, string>> = {
   '\x07': 'a',
