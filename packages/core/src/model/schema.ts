@@ -1,83 +1,152 @@
 import * as z from 'zod'
 import { KiwiError } from '../errors/kiwi-error.js'
+import type { AdapterEntry } from '../registers/entry.js'
+import { readRepositoryAddress } from '../sources/url.js'
+import { plainCopy } from './plain.js'
+import { type InputProblem, inputInvalid, problemsOf } from './problems.js'
+import { environmentSchema } from './schema-environment.js'
+import * as part from './schema-parts.js'
 import type { ServiceDefinition } from './service.js'
+import { faultOfTagRule } from './tag.js'
 
-const name = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'use up to 63 lower-case letters, digits and dashes')
-const secretReference = z.strictObject({ secret: z.string().min(1) })
-const portNumber = z.int().min(0).max(65_535)
-const milliseconds = z.int().min(1)
-const relativePath = z
-  .string()
-  .min(1)
-  .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'use a path inside the repository')
+const dockerfileAllowed = "{ mode: 'auto' }, { mode: 'path', path } or { mode: 'wizard' }"
+const cacheAllowed = "{ mode: 'layer' | 'registry' | 'local' | 'off' }, with registry also repository"
+const triggerAllowed = "on: 'push' with branches, 'tag' with tags, or 'schedule' with cron and ref"
+const patterns = part.list(part.pattern, 'a list of names or patterns with * and ?')
+const triggered = { environment: part.name.optional() }
 
-const environment = z.strictObject({
-  runtime: z.string().min(1),
-  namespace: name.optional(),
-  replicas: z.int().min(1).max(1_000).optional(),
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([z.string(), secretReference])).optional(),
-  port: portNumber.min(1).optional(),
-  publish: z
-    .strictObject({
-      protocol: z.enum(['http', 'tcp']).optional(),
-      address: z.string().min(1).optional(),
-      port: portNumber.optional(),
-    })
-    .optional(),
-  health: z
-    .strictObject({
-      type: z.enum(['http', 'tcp']).optional(),
-      path: z.string().startsWith('/').optional(),
-      intervalMs: milliseconds.optional(),
-      timeoutMs: milliseconds.optional(),
-    })
-    .optional(),
-  volumes: z
-    .array(
-      z.strictObject({ source: z.string().min(1), path: z.string().startsWith('/'), readOnly: z.boolean().optional() }),
+const gitSource = part
+  .object({
+    git: part.gitAddress,
+    token: part.secretReference.optional(),
+    submodules: part.yesOrNo.optional(),
+    lfs: part.yesOrNo.optional(),
+  })
+  .refine(({ git, token }) => token === undefined || readRepositoryAddress(git).origin !== undefined, {
+    path: ['token'],
+    error: 'none: a token is of use for an https repository only',
+  })
+
+const build = part.object({
+  dockerfile: z
+    .discriminatedUnion(
+      'mode',
+      [
+        part.object({ mode: z.literal('auto') }),
+        part.object({ mode: z.literal('path'), path: part.pathInside }),
+        part.object({ mode: z.literal('wizard') }),
+      ],
+      { error: dockerfileAllowed },
     )
     .optional(),
-  entrypoint: z.array(z.string()).min(1).optional(),
-  command: z.array(z.string()).min(1).optional(),
-  stopGraceMs: milliseconds.optional(),
-  strategy: z.enum(['blue-green']).optional(),
-  readyWithinMs: milliseconds.optional(),
-  verify: z.strictObject({ path: z.string().startsWith('/'), status: z.int().min(100).max(599).optional() }).optional(),
+  context: part.pathInside.optional(),
+  args: part.map(part.variableName, part.anyText, 'an object of argument names and strings').optional(),
+  target: part.text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'the name or number of a stage').optional(),
+  cache: z
+    .discriminatedUnion(
+      'mode',
+      [
+        part.object({ mode: z.enum(['layer', 'local', 'off']) }),
+        part.object({ mode: z.literal('registry'), repository: part.repository.optional() }),
+      ],
+      { error: cacheAllowed },
+    )
+    .optional(),
+  platform: part.platform.optional(),
+  baseImage: part.imageName.optional(),
 })
 
-const serviceDefinition = z.strictObject({
-  name,
-  source: z.strictObject({ git: z.string().min(1), token: secretReference.optional() }),
-  build: z
-    .strictObject({
-      dockerfile: z.union([z.enum(['auto', 'wizard']), relativePath]).optional(),
-      context: relativePath.optional(),
-      args: z.record(z.string(), z.string()).optional(),
-      target: z.string().min(1).optional(),
-      baseImage: z.string().min(1).optional(),
-    })
-    .optional(),
-  image: z.strictObject({
-    registry: z.string().min(1),
-    repository: z.string().min(1),
-    tag: z.string().min(1).optional(),
+const trigger = z.discriminatedUnion(
+  'on',
+  [
+    part.object({ on: z.literal('push'), branches: patterns, paths: patterns.optional(), ...triggered }),
+    part.object({ on: z.literal('tag'), tags: patterns, ...triggered }),
+    part.object({
+      on: z.literal('schedule'),
+      cron: part.cron,
+      timeZone: part.timeZone.optional(),
+      ref: part.ref,
+      ...triggered,
+    }),
+  ],
+  { error: triggerAllowed },
+)
+
+export const serviceDefinitionSchema = part.object({
+  name: part.name,
+  source: z.union([gitSource, part.object({ directory: part.directoryPath })], {
+    error: 'an object with git, or with directory',
   }),
-  environments: z
-    .record(name, environment)
-    .refine((environments) => Object.keys(environments).length > 0, 'name at least one environment'),
+  build: build.optional(),
+  image: part.object({
+    registry: part.registerName,
+    repository: part.repository,
+    tag: part
+      .checked(
+        'text of letters, digits and _ . - mixed with ${BRANCH} ${SHORT_SHA} ${TAG} ${BUILD_NUMBER}, up to 128 characters',
+        (rule) => faultOfTagRule(rule) === undefined,
+      )
+      .optional(),
+  }),
+  triggers: z.array(trigger, { error: 'a list of triggers' }).max(100, { error: 'up to 100 triggers' }).optional(),
+  environments: part
+    .map(part.name, environmentSchema, 'an object of environment names and their settings')
+    .refine((all) => Object.keys(all).length > 0, { error: 'at least one environment' }),
 }) satisfies z.ZodType<ServiceDefinition>
 
+const adapterEntrySchema = part.object({
+  name: part.name,
+  kind: part.text(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'up to 63 letters, digits and . _ -'),
+  settings: part.map(z.string(), z.custom<AdapterEntry['settings'][string]>(), 'an object of plain JSON'),
+  secrets: part.map(
+    part.text(/^[A-Za-z0-9_.-]{1,128}$/, 'up to 128 letters, digits and _ . -'),
+    part.secretReference,
+    'an object of names and secret references',
+  ),
+}) satisfies z.ZodType<AdapterEntry>
+
 /**
- * Checks a definition whole. Throws `INPUT_INVALID` with every problem: path, and what is allowed there. Values are not repeated, one may be a secret.
+ * Checks a definition whole, and answers a copy of it. Throws `INPUT_INVALID` with every problem (`evidence.problems`: path, kind of what was
+ * given, what is allowed), whatever it is given. Values are not repeated, one may be a secret.
  */
 export function parseServiceDefinition(input: unknown): ServiceDefinition {
-  const result = serviceDefinition.safeParse(input)
+  return parse({ what: 'service definition', schema: serviceDefinitionSchema, more: triggersToNowhere }, input)
+}
+
+/** The same for an entry of the registers of registries and runtimes. */
+export function parseAdapterEntry(input: unknown): AdapterEntry {
+  return parse({ what: 'entry', schema: adapterEntrySchema, more: () => [] }, input)
+}
+
+interface Checks<T> {
+  readonly what: string
+  readonly schema: z.ZodType<T>
+  /** Finds what depends on several places, in plain JSON that may be wrong anywhere. */
+  readonly more: (value: unknown) => readonly InputProblem[]
+}
+
+function parse<T>({ what, schema, more }: Checks<T>, input: unknown): T {
+  const plain = plainCopy(input, what)
+  const result = schema.safeParse(plain.value)
+  const known = new Set(plain.problems.map(({ path }) => path))
+  const found = [...problemsOf(result.error?.issues ?? [], plain.value), ...more(plain.value)]
+  const problems = [...plain.problems, ...found.filter(({ path }) => !known.has(path))]
+  if (problems.length > 0) throw inputInvalid(what, problems)
   if (result.success) return result.data
-  const problems = result.error.issues.map(({ path, message }) => ({ path: path.join('.') || '(whole)', message }))
-  const list = problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ')
-  throw new KiwiError('INPUT_INVALID', `the service definition has ${problems.length} problem(s): ${list}`, {
-    evidence: { problems },
+  throw new KiwiError('INTERNAL', `the ${what} was refused without a reason`)
+}
+
+function triggersToNowhere(definition: unknown): InputProblem[] {
+  const { triggers, environments } = isRecord(definition) ? definition : {}
+  if (!Array.isArray(triggers) || !isRecord(environments)) return []
+  const allowed = `an environment of the service: ${Object.keys(environments).slice(0, 20).join(', ')}`
+  return triggers.flatMap((one: unknown, index) => {
+    const environment = isRecord(one) ? one.environment : undefined
+    if (typeof environment !== 'string' || Object.hasOwn(environments, environment)) return []
+    return { path: `triggers.${index}.environment`, given: 'unknown name', allowed }
   })
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

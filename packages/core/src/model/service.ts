@@ -69,7 +69,11 @@ export interface ImageSettings {
 
 /** What happens, and what it starts: a build, and with `environment` its deployment. */
 export type TriggerDefinition =
-  | (TriggerTarget & { readonly on: 'push'; readonly branches: readonly string[]; readonly paths?: readonly string[] | undefined })
+  | (TriggerTarget & {
+      readonly on: 'push'
+      readonly branches: readonly string[]
+      readonly paths?: readonly string[] | undefined
+    })
   | (TriggerTarget & { readonly on: 'tag'; readonly tags: readonly string[] })
   | (TriggerTarget & {
       readonly on: 'schedule'
