@@ -1,6 +1,7 @@
 export { type TestContext, testContext } from './context.js'
-export { memoryBuilder, memoryRegistry } from './memory-adapters.js'
+export { type MemoryBuilder, type MemoryBuilderOptions, memoryBuilder } from './memory-builder.js'
 export { type MemoryImages, memoryImages } from './memory-image.js'
+export { type MemoryRegistry, memoryRegistry } from './memory-registry.js'
 export {
   type Fate,
   type MemoryRuntime,
@@ -8,3 +9,5 @@ export {
   memoryRuntime,
   type TaskFate,
 } from './memory-runtime/index.js'
+export { type MemoryFiles, type MemorySource, memorySource } from './memory-source.js'
+export { type MemoryTrigger, memoryTrigger } from './memory-trigger.js'

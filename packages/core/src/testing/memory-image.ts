@@ -1,10 +1,12 @@
 import type { Descriptor, ImageSink, ImageSource } from '../contracts/v1/image.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import { digestOf } from '../image/digest.js'
+import { digestOf, verified } from '../image/digest.js'
 
 /** Blobs and manifests in memory: both ends of `pipe`. */
 export interface MemoryImages {
   readonly contents: Map<string, Uint8Array>
+  /** By digest. */
+  readonly manifests: Map<string, Descriptor>
   readonly tags: Map<string, Descriptor>
   readonly sink: ImageSink
   source(root: Descriptor): ImageSource
@@ -12,6 +14,7 @@ export interface MemoryImages {
 
 export function memoryImages(): MemoryImages {
   const contents = new Map<string, Uint8Array>()
+  const manifests = new Map<string, Descriptor>()
   const tags = new Map<string, Descriptor>()
   const get = (digest: string) => {
     const bytes = contents.get(digest)
@@ -24,20 +27,31 @@ export function memoryImages(): MemoryImages {
     return { mediaType, digest, size: bytes.byteLength }
   }
   return {
-    contents,
-    tags,
+    ...{ contents, manifests, tags },
     source: (root) => ({
       root,
-      manifest: async ({ digest }) => get(digest),
-      async *blob({ digest }, { offsetBytes }) {
+      async manifest({ digest }, signal) {
+        signal.throwIfAborted()
+        return get(digest)
+      },
+      async *blob({ digest }, { offsetBytes, signal }) {
+        signal.throwIfAborted()
         yield get(digest).subarray(offsetBytes)
       },
     }),
     sink: {
       has: async ({ digest }) => contents.has(digest),
-      blob: async ({ mediaType, open }) => put(Buffer.concat(await Array.fromAsync(open(0))), mediaType),
-      async manifest(bytes, { mediaType, tag }) {
+      async blob({ mediaType, open, expected }, { signal }) {
+        signal.throwIfAborted()
+        const content = expected ? verified(open(0), expected) : open(0)
+        const bytes = Buffer.concat(await Array.fromAsync(content))
+        signal.throwIfAborted()
+        return put(bytes, mediaType)
+      },
+      async manifest(bytes, { mediaType, tag }, { signal }) {
+        signal.throwIfAborted()
         const descriptor = put(bytes, mediaType)
+        manifests.set(descriptor.digest, descriptor)
         if (tag !== undefined) tags.set(tag, descriptor)
         return descriptor
       },
