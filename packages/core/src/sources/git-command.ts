@@ -17,6 +17,11 @@ export interface GitAccess {
   /** Absolute. Each operation gets a folder of its own in it. */
   readonly directory: string
   readonly limits: SourceLimits
+  /**
+   * git looks at someone's own repository instead of at our copy. Nothing that its configuration says is carried out, it may belong to
+   * anyone, and no protocol is allowed.
+   */
+  readonly ownFiles?: boolean | undefined
 }
 
 /** git for the length of one operation. */
@@ -66,9 +71,9 @@ export async function removeDirectory(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 
-async function makeScratch({ address, directory }: GitAccess): Promise<string> {
+async function makeScratch({ address, directory, ownFiles }: GitAccess): Promise<string> {
   const scratch = await makeWorkFolder(directory)
-  await writeFile(join(scratch, 'configuration'), configurationFor(address))
+  await writeFile(join(scratch, 'configuration'), configurationFor(address, { ownFiles }))
   return scratch
 }
 
@@ -95,7 +100,7 @@ function withToken<T>(
 }
 
 function createGit(
-  { address, limits, token: reference }: GitAccess,
+  { address, limits, ownFiles = false, token: reference }: GitAccess,
   { scratch, watch, token }: { readonly scratch: string; readonly watch: Watch; readonly token: string | undefined },
 ): Git {
   const { signal } = watch
@@ -105,7 +110,7 @@ function createGit(
     if (signal.aborted) throw cancelled(signal)
     // Loaded at first use: importing @kiwi/core stays fast.
     const { simpleGit } = await import('simple-git')
-    const environment = environmentFor({ address, scratch, token, place })
+    const environment = environmentFor({ address, scratch, token, ownFiles, place })
     const git = simpleGit({
       baseDir: place.directory ?? scratch,
       abort: signal,

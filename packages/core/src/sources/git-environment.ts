@@ -8,15 +8,14 @@ export interface GitPlace {
   readonly repository?: string | undefined
   readonly index?: string | undefined
   readonly workTree?: string | undefined
-  /** It reads someone's own repository, whose configuration may be hostile: nothing of that is carried out, and no protocol is allowed. */
-  readonly offline?: boolean | undefined
   /** A configuration file that git-lfs is to use; its filter then replaces pointers by what they point at. */
   readonly largeFiles?: string | undefined
 }
 
 /** In a file rather than in the environment: the far side of a local repository reads this file too, the environment it does not. */
-export function configurationFor({ protocol, url }: RepositoryAddress): string {
-  const safe = protocol === 'file' ? [url, join(url, '.git')] : []
+export function configurationFor({ protocol, url }: RepositoryAddress, { ownFiles = false } = {}): string {
+  const local = protocol === 'file' ? [url, join(url, '.git')] : []
+  const safe = ownFiles ? ['*'] : local
   return `[init]
 \ttemplateDir =
 \tdefaultBranch = kiwi
@@ -70,11 +69,13 @@ export function environmentFor({
   address,
   scratch,
   token,
+  ownFiles,
   place,
 }: {
   readonly address: RepositoryAddress
   readonly scratch: string
   readonly token: string | undefined
+  readonly ownFiles: boolean
   readonly place: GitPlace
 }): Record<string, string> {
   const environment: Record<string, string> = {
@@ -82,7 +83,7 @@ export function environmentFor({
     GIT_TERMINAL_PROMPT: '0',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: place.largeFiles ?? join(scratch, 'configuration'),
-    GIT_ALLOW_PROTOCOL: place.offline === true ? 'none' : address.protocol,
+    GIT_ALLOW_PROTOCOL: ownFiles ? 'none' : address.protocol,
     // A constant: git hands it to a shell. Without a terminal, a question would wait for ever.
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15',
     ...(place.largeFiles === undefined && { GIT_LFS_SKIP_SMUDGE: '1' }),
@@ -94,7 +95,7 @@ export function environmentFor({
     const value = process.env[name]
     if (value !== undefined) environment[name] = value
   }
-  if (place.offline === true) return { ...environment, ...settings(harmless) }
+  if (ownFiles) return { ...environment, ...settings(harmless) }
   if (token === undefined || address.origin === undefined) return environment
   return { ...environment, ...(place.largeFiles === undefined ? header(address.origin, token) : pair(token)) }
 }

@@ -46,7 +46,10 @@ function faultOf(ref: string): string | undefined {
   return undefined
 }
 
-/** Also true of line and paragraph separators and of lone surrogates, which have no place in a name either. */
+/**
+ * Also true of line and paragraph separators, of lone surrogates, and of what makes a text look like another one (right-to-left marks, zero-width
+ * spaces); not of the two joiners that some scripts are written with.
+ */
 export function hasControlCharacter(text: string): boolean {
-  return /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
+  return /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/u.test(text)
 }
