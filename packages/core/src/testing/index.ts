@@ -1,4 +1,12 @@
 export { type TestContext, testContext } from './context.js'
+export {
+  type Fault,
+  type FaultedCall,
+  type FaultOptions,
+  type FaultScript,
+  randomFaults,
+  withFaults,
+} from './faults.js'
 export { type MemoryBuilder, type MemoryBuilderOptions, memoryBuilder } from './memory-builder.js'
 export { type MemoryImages, memoryImages } from './memory-image.js'
 export { type MemoryRegistry, memoryRegistry } from './memory-registry.js'
@@ -11,3 +19,4 @@ export {
 } from './memory-runtime/index.js'
 export { type MemoryFiles, type MemorySource, memorySource } from './memory-source.js'
 export { type MemoryTrigger, memoryTrigger } from './memory-trigger.js'
+export { type TestClock, type TestClockOptions, testClock } from './test-clock.js'
