@@ -84,6 +84,10 @@ export const catalogue = {
     retryable: true,
     hint: 'Check that the runtime is up and that its address and access are right.',
   },
+  RUN_BUSY: {
+    retryable: true,
+    hint: 'Wait until the run named has ended, cancel it, or ask with the policy `queue` or `supersede`.',
+  },
   RUN_ENDED: {
     retryable: false,
     hint: 'To undo a run that has ended well, revert it.',

@@ -1,51 +1,123 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { type Effect, KiwiError } from '../../errors/kiwi-error.js'
+import { isBusy } from './store-error.js'
 
 interface Waiting {
   readonly write: () => unknown
+  readonly rows: number
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Runs writes that wait at the same time in one transaction, so that they share one sync of the disk.
- * A write that throws is undone alone; the others stand. A promise resolves after the commit, in the order of the calls.
+ * Runs writes that wait at the same time in one transaction, so that they share one sync of the disk. One that throws a `KiwiError` must not have
+ * changed anything; one that throws anything else is undone alone, and the others stand. A promise resolves after the commit, in the order of
+ * the calls.
  */
 export interface GroupCommit {
-  run<T>(write: () => T): Promise<T>
+  /** `rows`: about how many it writes. */
+  run<T>(write: () => T, rows?: number): Promise<T>
   /** Commits what waits, now. */
   flush(): void
 }
 
-export function groupCommit(database: DatabaseSync): GroupCommit {
+/** A transaction takes in writes up to so many rows, so that the first one does not wait for the thousandth. */
+const mostRows = 1_000
+
+/** While another process has the file locked, a group is tried so often; the host's event loop goes on in between. */
+const mostAttempts = 50
+
+export function groupCommit(
+  database: DatabaseSync,
+  toError: (error: unknown, effect: Effect) => KiwiError,
+): GroupCommit {
+  const transaction = transactionOf(database)
   let waiting: Waiting[] = []
-  const flush = () => {
-    const batch = waiting
-    waiting = []
-    if (batch.length > 0) commitTogether(database, batch)
+  let scheduled = false
+  let attempts = 0
+
+  const schedule = () => {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(commitNext)
+  }
+  const commitNext = () => {
+    scheduled = false
+    const batch = nextBatch()
+    if (batch.length === 0) return
+    const failure = transaction(batch)
+    if (failure && isBusy(failure.error) && attempts < mostAttempts) {
+      attempts += 1
+      waiting = [...batch, ...waiting]
+    } else {
+      attempts = 0
+      if (failure) fail(batch, failure)
+    }
+    if (waiting.length > 0) schedule()
+  }
+  const nextBatch = (): readonly Waiting[] => {
+    let rows = 0
+    const end = waiting.findIndex((one) => (rows += one.rows) > mostRows)
+    return waiting.splice(0, end === -1 ? waiting.length : Math.max(1, end))
+  }
+  /** Not the one that failed but its neighbours decide that each is tried by itself. */
+  const fail = (batch: readonly Waiting[], { error, at }: Failure) => {
+    if (at === 'write' && batch.length > 1) for (const one of batch) failAlone(one, transaction([one]))
+    else for (const one of batch) failAlone(one, { error, at })
+  }
+  const failAlone = ({ reject }: Waiting, failure: Failure | undefined) => {
+    if (failure) reject(toError(failure.error, failure.at === 'commit' ? 'unknown' : 'none'))
   }
   return {
-    flush,
-    run<T>(write: () => T) {
-      if (waiting.length === 0) setImmediate(flush)
+    flush() {
+      while (waiting.length > 0) commitNext()
+    },
+    run<T>(write: () => T, rows = 1) {
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ write, resolve: (value) => resolve(value as T), reject }) // `value` is what this very `write` returned
+        waiting.push({ write, rows, resolve: (value) => resolve(value as T), reject }) // `value` is what this very `write` returned
+        schedule()
       })
     },
   }
 }
 
-function commitTogether(database: DatabaseSync, batch: readonly Waiting[]): void {
-  const settle: (() => void)[] = []
-  try {
-    database.exec('BEGIN IMMEDIATE')
-    for (const one of batch) settle.push(attempt(database, one))
-    database.exec('COMMIT')
-  } catch (error) {
-    undo(database)
-    for (const { reject } of batch) reject(error)
-    return
+interface Failure {
+  readonly error: unknown
+  readonly at: 'begin' | 'write' | 'commit'
+}
+
+/** Runs the writes in one transaction and settles their promises; answers why nothing of it was done, and then settles none. */
+function transactionOf(database: DatabaseSync): (batch: readonly Waiting[]) => Failure | undefined {
+  const [begin, commit] = ['BEGIN IMMEDIATE', 'COMMIT'].map((sql) => database.prepare(sql)) as [
+    StatementSync,
+    StatementSync,
+  ] // one each
+  return (batch) => {
+    let at: Failure['at'] = 'begin'
+    const settle: (() => void)[] = []
+    try {
+      begin.run()
+      at = 'write'
+      for (const one of batch) settle.push(attempt(one))
+      at = 'commit'
+      commit.run()
+    } catch (error) {
+      undo(database)
+      return { error, at }
+    }
+    for (const done of settle) done()
+    return undefined
   }
-  for (const done of settle) done()
+}
+
+function attempt({ write, resolve, reject }: Waiting): () => void {
+  try {
+    const value = write()
+    return () => resolve(value)
+  } catch (error) {
+    if (!KiwiError.is(error)) throw error
+    return () => reject(error)
+  }
 }
 
 /** What counts is the first error; nothing may escape from here into the event loop of the host. */
@@ -54,17 +126,5 @@ function undo(database: DatabaseSync): void {
     if (database.isOpen && database.isTransaction) database.exec('ROLLBACK')
   } catch {
     // the transaction is gone with its connection
-  }
-}
-
-function attempt(database: DatabaseSync, { write, resolve, reject }: Waiting): () => void {
-  database.exec('SAVEPOINT one')
-  try {
-    const value = write()
-    database.exec('RELEASE one')
-    return () => resolve(value)
-  } catch (error) {
-    database.exec('ROLLBACK TO one; RELEASE one')
-    return () => reject(error)
   }
 }

@@ -1,48 +1,64 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { StepRecord } from '../../contracts/v1/store.js'
-import type { EventBody, Stage, StoredEvent } from '../../events/event.js'
+import type { EventBody, StoredEvent } from '../../events/event.js'
+import { eventVersion, upcast, type WrittenEvent } from '../../events/upcast.js'
 import type { Command } from '../../model/run.js'
-import { parsed, type Row } from './rows.js'
+import { parsed } from '../pack.js'
+import type { JournalTables } from '../tables.js'
+import type { Row } from './rows.js'
 
-/** What happened to a run: its steps, its events in order, the commands given to it. */
-export function journalTables(database: DatabaseSync) {
-  const nextSeq = database.prepare('UPDATE runs SET last_seq = last_seq + 1 WHERE run_id = ? RETURNING last_seq')
-  const lastSeq = database.prepare('SELECT last_seq FROM runs WHERE run_id = ?')
-  const insertEvent = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)')
-  const events = database.prepare('SELECT * FROM events WHERE run_id = ? AND seq > ? ORDER BY seq')
-  const putStep = database.prepare(
-    'INSERT INTO steps VALUES (?, ?, ?) ON CONFLICT (run_id, name) DO UPDATE SET record = excluded.record',
+const ordinalOf = '(SELECT ordinal FROM runs WHERE run_id = ?)'
+
+export function journalTables(database: DatabaseSync): JournalTables {
+  const number = database.prepare(
+    'UPDATE runs SET last_seq = last_seq + ? WHERE run_id = ? RETURNING last_seq, ordinal',
   )
-  const steps = database.prepare('SELECT record FROM steps WHERE run_id = ?')
-  const insertCommand = database.prepare('INSERT INTO commands (run_id, at, command) VALUES (?, ?, ?)')
-  const commands = database.prepare('SELECT command FROM commands WHERE run_id = ? ORDER BY ordinal')
+  const lastSeq = database.prepare('SELECT last_seq FROM runs WHERE run_id = ?')
+  const insertEvent = database.prepare('INSERT INTO events (run, seq, at, v, stage, body) VALUES (?, ?, ?, ?, ?, ?)')
+  const events = database.prepare(
+    `SELECT seq, at, v, stage, body FROM events WHERE run = ${ordinalOf} AND seq > ? ORDER BY seq LIMIT ?`,
+  )
+  const feed = database.prepare(
+    `SELECT events.ordinal, run_id, seq, at, v, stage, body FROM events JOIN runs ON runs.ordinal = run
+     WHERE events.ordinal > ? ORDER BY events.ordinal LIMIT ?`,
+  )
+  const putStep = database.prepare(
+    `INSERT INTO steps (run, name, record) VALUES (${ordinalOf}, ?, ?)
+     ON CONFLICT (run, name) DO UPDATE SET record = excluded.record`,
+  )
+  const steps = database.prepare(`SELECT record FROM steps WHERE run = ${ordinalOf} ORDER BY ordinal`)
+  const insertCommand = database.prepare(`INSERT INTO commands (run, at, command) VALUES (${ordinalOf}, ?, ?)`)
+  const commands = database.prepare(`SELECT command FROM commands WHERE run = ${ordinalOf} ORDER BY ordinal`)
+  const forget = ['steps', 'events', 'commands'].map((table) =>
+    database.prepare(`DELETE FROM ${table} WHERE run = ${ordinalOf}`),
+  )
 
   return {
-    addEvent(runId: string, { at, stage, body }: { at: number; stage?: Stage | undefined; body: EventBody }): void {
-      const seq = Number(nextSeq.get(runId)?.last_seq)
-      insertEvent.run(runId, seq, at, stage ?? null, JSON.stringify(body))
+    addEvents(runId, added) {
+      if (added.length === 0) return Number(lastSeq.get(runId)?.last_seq)
+      const row = number.get(added.length, runId)
+      const [last, run] = [Number(row?.last_seq), Number(row?.ordinal)]
+      let seq = last - added.length
+      for (const { at, stage = null, body } of added) {
+        seq += 1
+        insertEvent.run(run, seq, at, eventVersion, stage, body)
+      }
+      return last
     },
-    lastSeq: (runId: string) => Number(lastSeq.get(runId)?.last_seq),
-    read: (runId: string, after: number) => events.all(runId, after).map(toEvent),
-    putStep(step: StepRecord): void {
-      putStep.run(step.runId, step.name, JSON.stringify(step))
+    read: (runId, after, limit) => events.all(runId, after, limit).map((row) => toEvent(runId, row)),
+    feed: (after, limit) =>
+      feed.all(after, limit).map((row) => ({ cursor: Number(row.ordinal), event: toEvent(String(row.run_id), row) })),
+    putStep: (runId, { name, record }) => void putStep.run(runId, name, record),
+    steps: (runId) => steps.all(runId).map((row) => parsed<StepRecord>(row.record)),
+    addCommand: (runId, command, nowMs) => void insertCommand.run(runId, nowMs, JSON.stringify(command)),
+    commands: (runId) => commands.all(runId).map((row) => parsed<Command>(row.command)),
+    forget(runId) {
+      for (const statement of forget) statement.run(runId)
     },
-    steps: (runId: string) => steps.all(runId).map((row) => parsed<StepRecord>(row.record)),
-    addCommand(runId: string, command: Command, nowMs: number): void {
-      insertCommand.run(runId, nowMs, JSON.stringify(command))
-    },
-    commands: (runId: string) => commands.all(runId).map((row) => parsed<Command>(row.command)),
   }
 }
 
-function toEvent(row: Row): StoredEvent {
-  const stage = row.stage === null ? {} : { stage: row.stage as Stage } // only `addEvent` writes this column
-  return {
-    v: 1,
-    runId: String(row.run_id),
-    seq: Number(row.seq),
-    at: Number(row.at),
-    ...stage,
-    ...parsed<EventBody>(row.body),
-  }
+function toEvent(runId: string, { seq, at, v, stage, body }: Row): StoredEvent {
+  const event = { v, runId, seq, at, ...(stage !== null && { stage }), ...parsed<EventBody>(body) }
+  return upcast(event as WrittenEvent) // the columns' types are those of `addEvents`
 }

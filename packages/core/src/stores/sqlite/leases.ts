@@ -1,12 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Lease, Worker } from '../../contracts/v1/store.js'
-import { KiwiError } from '../../errors/kiwi-error.js'
+import type { Worker } from '../../contracts/v1/store.js'
 import { isGone } from '../../journal/worker.js'
-import { parsed, type Row } from './rows.js'
+import { parsed } from '../pack.js'
+import type { LeaseTable } from '../tables.js'
 
-/** Who may work on a scope: one row each, whose token only ever grows. */
-export function leaseTable(database: DatabaseSync) {
-  const byScope = database.prepare('SELECT * FROM leases WHERE scope = ?')
+export function leaseTable(database: DatabaseSync): LeaseTable {
+  const byScope = database.prepare('SELECT run_id, owner, expires_at FROM leases WHERE scope = ?')
+  const newest = database.prepare('SELECT 1 FROM leases WHERE scope = ? AND token = ? AND run_id = ?')
+  const owners = database.prepare('SELECT DISTINCT owner FROM leases WHERE run_id IS NOT NULL AND expires_at > ?')
+  const oldestFree = database.prepare(oldestFreeRun)
   const take = database.prepare(
     `INSERT INTO leases VALUES (?, 1, ?, ?, ?) ON CONFLICT (scope) DO UPDATE SET
      token = token + 1, run_id = excluded.run_id, owner = excluded.owner, expires_at = excluded.expires_at RETURNING token`,
@@ -17,30 +19,30 @@ export function leaseTable(database: DatabaseSync) {
   )
 
   return {
-    isFree: (scope: string, self: Worker, nowMs: number) => isFree(byScope.get(scope), self, nowMs),
-    take(scope: string, runId: string, worker: Worker, expiresAt: number): Lease {
+    isFree(scope, self, nowMs) {
+      const row = byScope.get(scope)
+      if (!row || row.run_id === null || Number(row.expires_at) <= nowMs) return true
+      return isGone(parsed<Worker>(row.owner), self)
+    },
+    oldestFree(self, nowMs) {
+      const gone = owners
+        .all(nowMs)
+        .flatMap(({ owner }) => (isGone(parsed<Worker>(owner), self) ? [String(owner)] : []))
+      const row = oldestFree.get(nowMs, JSON.stringify(gone))
+      return row && { runId: String(row.run_id), scope: String(row.scope) }
+    },
+    take(scope, runId, worker, expiresAt) {
       const token = Number(take.get(scope, runId, JSON.stringify(worker), expiresAt)?.token)
       return { runId, scope, token, workerId: worker.id }
     },
-    renew({ scope, token, runId }: Lease, expiresAt: number): void {
-      if (prolong.run(expiresAt, scope, token, runId).changes === 0) throw leaseLost(runId)
-    },
-    /** Throws `LEASE_LOST` unless the token is the newest. */
-    check({ scope, token, runId }: Lease): void {
-      const row = byScope.get(scope)
-      if (Number(row?.token) !== token || row?.run_id !== runId) throw leaseLost(runId)
-    },
-    free({ scope, token }: Lease): void {
-      clear.run(scope, token)
-    },
+    prolong: ({ scope, token, runId }, expiresAt) => prolong.run(expiresAt, scope, token, runId).changes !== 0,
+    isNewest: ({ scope, token, runId }) => newest.get(scope, token, runId) !== undefined,
+    free: ({ scope, token }) => void clear.run(scope, token),
   }
 }
 
-function isFree(lease: Row | undefined, self: Worker, nowMs: number): boolean {
-  if (!lease || lease.run_id === null || Number(lease.expires_at) <= nowMs) return true
-  return isGone(parsed<Worker>(lease.owner), self)
-}
-
-function leaseLost(runId: string): KiwiError {
-  return new KiwiError('LEASE_LOST', `run ${runId} is owned by another process now`)
-}
+/** A scope is free or not for all its runs alike, so the oldest run of a free scope is also the oldest of its scope. */
+export const oldestFreeRun = `SELECT runs.run_id, runs.scope FROM runs LEFT JOIN leases ON leases.scope = runs.scope
+  WHERE runs.status IN ('accepted', 'running') AND (leases.run_id IS NULL OR leases.expires_at <= ?
+    OR leases.owner IN (SELECT value FROM json_each(?)))
+  ORDER BY runs.ordinal LIMIT 1`

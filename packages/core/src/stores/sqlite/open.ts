@@ -2,46 +2,43 @@ import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { KiwiError } from '../../errors/kiwi-error.js'
-import { pragmas, schema, schemaVersion } from './schema.js'
+import { migrate } from './migrate.js'
+import { pragmas } from './schema.js'
+import { isBusy, storeError } from './store-error.js'
 
-/** Opens the file, making folder and tables where they are missing. Throws `STORE_FAILED` for one that a newer version wrote. */
+/** A statement waits so long for another process before it fails as busy. Writes are tried again: group-commit.ts. */
+const busyMs = 100
+
+/** Opening waits longer: another process may be changing the tables. */
+const openAttempts = 100
+
+/** Opens the file, making folder and tables where they are missing. Throws `STORE_FAILED` for one that it cannot use, saying why. */
 export function openDatabase(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined
   try {
     mkdirSync(dirname(path), { recursive: true })
-    const database = new (loadSqlite().DatabaseSync)(path, { timeout: 5_000 })
-    enterWal(database)
-    database.exec(pragmas)
-    database.exec(schema)
-    database.prepare("INSERT OR IGNORE INTO meta VALUES ('schema', ?)").run(String(schemaVersion))
-    const found = Number(database.prepare("SELECT value FROM meta WHERE key = 'schema'").get()?.value)
-    if (found > schemaVersion) throw new Error(`it has schema ${found}; this version knows ${schemaVersion}`)
+    database = new (loadSqlite().DatabaseSync)(path, { timeout: busyMs, enableForeignKeyConstraints: false })
+    prepare(database)
     return database
   } catch (error) {
+    if (database?.isOpen) database.close()
     throw storeError(path, error)
   }
 }
 
 /** SQLite does not wait for others when it changes the journal's mode, so processes that open a new file together have to. */
-function enterWal(database: DatabaseSync): void {
+function prepare(database: DatabaseSync): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
       database.exec('PRAGMA journal_mode = WAL')
+      database.exec(pragmas)
+      migrate(database)
       return
     } catch (error) {
-      const busy = error instanceof Error && 'errcode' in error && error.errcode === 5
-      if (!busy || attempt === 100) throw error
+      if (!isBusy(error) || attempt === openAttempts) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
     }
   }
-}
-
-export function storeError(path: string, error: unknown): KiwiError {
-  if (KiwiError.is(error)) return error
-  const message = error instanceof Error ? error.message : String(error)
-  if (message.includes('database or disk is full'))
-    return new KiwiError('DISK_FULL', `the store ${path} cannot grow`, { cause: error })
-  return new KiwiError('STORE_FAILED', `the store ${path}: ${message}`, { cause: error, effect: 'unknown' })
 }
 
 /** Loaded on first use, and without the warning that Node 22 and 24 print for it: it would be the first line every user reads. */

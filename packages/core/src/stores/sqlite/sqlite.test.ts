@@ -48,7 +48,7 @@ describe('runs', () => {
     const lease = await store.claim(self, times)
     expect(lease).toMatchObject({ runId: 'a', token: 1 })
     expect(await store.claim({ ...self, id: 'other' }, times)).toBeUndefined()
-    if (lease) await store.commit(lease, { end: { status: 'succeeded' } })
+    if (lease) await store.commit(lease, { end: { status: 'succeeded', at: 2 } })
     expect(await store.claim(self, times)).toMatchObject({ runId: 'b', token: 2 })
   })
 })
