@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
  * @property {(scenario: any, signal: AbortSignal) => Promise<void>} runScenario rejects when what it proves does not hold
  * @property {() => Promise<AsyncDisposable>} [setup] once before the first scenario
  * @property {number} [timeoutMs] of one scenario, two minutes unless said; it fails when it takes longer
+ * @property {number} [atOnce] scenarios that run side by side, 1 unless said: for those that share nothing
  *
  * @typedef {{ index: number, scenario: unknown, message: string }} Failure
  * @typedef {{ plan: string, done: number[], failures: Failure[], seconds: number }} Progress kept between runs
@@ -21,16 +22,19 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 export async function runCampaign(campaign, { scenarios, progress, minutes, signal, save }) {
   const end = performance.now() + minutes * 60_000
   const waiting = scenarios.keys().filter((index) => !progress.done.includes(index))
-  for (const index of waiting) {
-    if (signal.aborted || performance.now() >= end) return
-    const start = performance.now()
-    const message = await runOne(campaign, scenarios[index], signal)
-    if (signal.aborted) return // says nothing about the scenario
-    if (message !== undefined) progress.failures.push({ index, scenario: scenarios[index], message })
-    progress.done.push(index)
-    progress.seconds += (performance.now() - start) / 1000
-    save(progress)
+  const work = async () => {
+    for (const index of waiting) {
+      if (signal.aborted || performance.now() >= end) return
+      const start = performance.now()
+      const message = await runOne(campaign, scenarios[index], signal)
+      if (signal.aborted) return // says nothing about the scenario
+      if (message !== undefined) progress.failures.push({ index, scenario: scenarios[index], message })
+      progress.done.push(index)
+      progress.seconds += (performance.now() - start) / 1000
+      save(progress)
+    }
   }
+  await Promise.all(Array.from({ length: campaign.atOnce ?? 1 }, work))
 }
 
 /**

@@ -77,7 +77,7 @@ function runChild(args, { afterMs, signal } = {}) {
 /** Reads the store's file and asks the service; nothing of what was under test is believed. */
 async function check(name) {
   const database = new DatabaseSync(join(home, 'state', 'kiwi.sqlite'), { readOnly: true })
-  const ends = `SELECT count(*) FROM events WHERE events.run_id = runs.run_id AND body LIKE '{"type":"run-ended"%'`
+  const ends = `SELECT count(*) FROM events WHERE events.run = runs.ordinal AND body LIKE '{"type":"run-ended"%'`
   const runs = database.prepare(`SELECT status, (${ends}) AS ends FROM runs WHERE service = ?`).all(name)
   const releases = database
     .prepare("SELECT value FROM documents WHERE kind = 'release' AND key LIKE ?")

@@ -47,7 +47,7 @@ function definition(): ServiceDefinition {
     name: 'web',
     source: { git: repository },
     image: { registry: 'memory', repository: 'web' },
-    environments: { production: { runtime: 'memory', replicas: 2, readyWithinMs: 5_000 } },
+    environments: { production: { runtime: 'memory', replicas: 2, readyWithinMs: 5_000, strategy: 'blue-green' } },
   }
 }
 

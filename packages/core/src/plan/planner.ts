@@ -59,7 +59,8 @@ export function planner(engine: Engine): Planner {
     const definition = applyFixes(await definitionOf(engine.store, service, environment), fixes)
     const releases = await history(engine.store, service, environment)
     const context = lookingContext(engine)
-    return { kind, definition, environment, releases, changes: [], warnings: [], problems: [], context } satisfies Draft
+    const draft: Draft = { kind, definition, environment, releases, changes: [], warnings: [], problems: [], context }
+    return draft
   }
   return {
     async release(service, { environment, ref, fixes }) {

@@ -2,6 +2,7 @@ import type { Json } from '../contracts/v1/json.js'
 import type { DocumentWrite, Store } from '../contracts/v1/store.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Release } from '../model/release.js'
+import { history, isGood } from './history.js'
 
 /** A digest that failed in an environment; it is not deployed there again unasked. */
 export interface Quarantined {
@@ -21,9 +22,12 @@ interface Place {
   readonly environment: string
 }
 
+/** A digest that ran well there since is clear. */
 export async function quarantined(store: Store, { service, environment }: Place): Promise<Quarantined[]> {
   const documents = await store.documents.list('quarantine', `${service}/${environment}/`)
-  return documents.map(({ value }) => value as unknown as Quarantined) // written below, and only there
+  const failed = documents.map(({ value }) => value as unknown as Quarantined) // written below, and only there
+  const good = failed.length === 0 ? [] : (await history(store, service, environment)).filter(isGood)
+  return failed.filter(({ digest, at }) => !good.some((release) => release.image?.digest === digest && release.at > at))
 }
 
 /** Rejects with `QUARANTINED`, saying when and why. */
