@@ -6,6 +6,6 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(milliseconds, signal) {
     signal.throwIfAborted()
-    await wait(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await wait(Math.max(0, milliseconds), undefined, { signal }).catch(() => signal.throwIfAborted())
   },
 }

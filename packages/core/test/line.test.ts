@@ -12,13 +12,16 @@ let directory: string
 let repository: string
 let runtime: MemoryRuntime
 let kiwi: Kiwi
+/** Which instances crash. */
+let crashes: (id: string) => boolean
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'kiwi-line-'))
   repository = join(directory, 'repository')
   execFileSync('git', ['init', '-q', '-b', 'main', repository])
   commit('first')
-  runtime = memoryRuntime()
+  crashes = () => false
+  runtime = memoryRuntime({ health: (_digest, _spec, id) => (crashes(id) ? 'crashes' : 'ready') })
   kiwi = await start()
 })
 
@@ -105,38 +108,18 @@ describe('a release', () => {
   it('that crashes fails with the evidence, leaves the old one in place and is in the history', async () => {
     await (await kiwi.release('web', asked)).result
     commit('broken')
-    await kiwi.close()
-    kiwi = await start({ runtime: crashing(runtime) })
+    crashes = (id) => id.startsWith('r2')
     const failure = await (await kiwi.release('web', asked)).result.catch((error: unknown) => error)
     expect(KiwiError.is(failure) && failure.toRecord()).toMatchObject({
       code: 'INSTANCE_CRASHED',
       stage: 'deploy',
-      evidence: { lastOutput: ['r2-0: exit code 1', 'it ended by itself'] },
+      evidence: { lastOutput: expect.arrayContaining(['r2-0: exit code 1', 'it ended by itself']) },
     })
     const { route, slots } = runtime.snapshot({ service: 'web', environment: 'production' })
     expect([route.slots, slots.map(({ id }) => id)]).toEqual([['r1'], ['r1']])
     expect((await kiwi.history('web', 'production')).map(({ status }) => status)).toEqual(['succeeded', 'failed'])
   })
 })
-
-/** The same runtime, on which everything new crashes. */
-function crashing(healthy: MemoryRuntime): MemoryRuntime {
-  return {
-    ...healthy,
-    async *observe(target, context) {
-      for await (const snapshot of healthy.observe(target, context)) {
-        const broken = (id: string) => !snapshot.route.slots.includes(id)
-        const slots = snapshot.slots.map((slot) => ({
-          ...slot,
-          instances: slot.instances.map((one) =>
-            broken(slot.id) ? { ...one, phase: 'exited' as const, ready: false, restarts: 3, exitCode: 1 } : one,
-          ),
-        }))
-        yield { ...snapshot, slots }
-      }
-    },
-  }
-}
 
 describe('a run that holds', () => {
   it('moves the route when it is promoted, and not before', async () => {
@@ -213,8 +196,9 @@ describe('a secret', () => {
   it('that a crashing application prints is in no event, error or row', async () => {
     process.env.KIWI_TEST_PASSWORD = 'correct-horse'
     await kiwi.close()
+    crashes = () => true
     const leaky: MemoryRuntime = {
-      ...crashing(runtime),
+      ...runtime,
       async act(target, action, context) {
         if (action.type === 'ensure-slot') await context.secret({ secret: 'KIWI_TEST_PASSWORD' }, async () => undefined)
         await runtime.act(target, action, context)
@@ -321,8 +305,9 @@ describe('a crash', () => {
       ...definition(),
       environments: { production: { runtime: 'memory', env: { PASSWORD: { secret: 'KIWI_TEST_PASSWORD' } } } },
     }
+    crashes = () => true
     const leaky: MemoryRuntime = {
-      ...crashing(runtime),
+      ...runtime,
       evidence: async (_, slot) => ({ slot, instances: [{ id: slot, lastOutput: ['it is correct-horse'] }] }),
     }
     const id = await stopAt('rollout: after ensure-slot', 1, runtime, leaky, async (one) => {
