@@ -219,11 +219,13 @@ describe('a redactor', () => {
 
   it('leaves the words that programs branch on, whatever the secret is, but nothing of the evidence', () => {
     const redactor = createRedactor()
-    for (const value of ['failed', 'text', 'BUILD_STEP_FAILED', 'done', 'blob']) redactor.add(value, 'WORD')
+    for (const value of ['failed', 'text', 'BUILD_STEP_FAILED', 'done', 'blob', 'production'])
+      redactor.add(value, 'WORD')
     const ended = {
       type: 'blob',
       status: 'failed',
       error: { code: 'BUILD_STEP_FAILED', effect: 'done' },
+      releaseId: 'web/production/1',
       text: 'it failed',
     }
     expect(redactor.json(ended)).toEqual({ ...ended, text: 'it [redacted:WORD]' })

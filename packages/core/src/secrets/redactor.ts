@@ -11,7 +11,7 @@ export interface Redactor {
   text(input: string): string
   /**
    * Deep, with keys. Left as they are: numbers, and outside of `evidence` keys that are one word and the closed lists of words that programs
-   * branch on (`type: 'blob'`, `status: 'failed'`).
+   * branch on (`type: 'blob'`, `status: 'failed'`), and the keys they look things up by (`releaseId`).
    */
   json<T extends Json>(value: T): T
   /** For output that comes in pieces. One per stream. */
@@ -83,8 +83,12 @@ const wordFields: ReadonlySet<string> = new Set([
   'owner',
 ])
 
-/** A secret that happens to be `failed` must not make the end of a run unreadable. */
+/** By these a program finds what the event is about; they are made of digits and of names that the definition says openly. */
+const keyFields: ReadonlySet<string> = new Set(['runId', 'releaseId', 'digest'])
+
+/** A secret that happens to be `failed` or `production` must not make the end of a run unreadable. */
 function isWord(field: string, text: string): boolean {
+  if (keyFields.has(field)) return /^[a-z0-9]+(?:[-_.:/][a-z0-9]+)*$/i.test(text)
   return wordFields.has(field) && /^[A-Za-z]+(?:[-_][A-Za-z]+)*$/.test(text)
 }
 
