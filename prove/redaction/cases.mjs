@@ -71,14 +71,15 @@ export function between(id, text) {
 export function judge(cases, texts) {
   const found = new Map()
   for (const text of texts)
-    for (const [, id, body] of text.matchAll(/⟦([^⟧]+)⟧([^]*?)⟦\/\1⟧/g)) found.set(id, [...(found.get(id) ?? []), body])
+    for (const [, id, body] of text.matchAll(/⟦([^⟧]+)⟧(.*?)⟦\/\1⟧/gs)) found.set(id, [...(found.get(id) ?? []), body])
   const tally = { cases: cases.length, leaks: 0, lost: 0, examples: /** @type {string[]} */ ([]) }
   for (const { id, secret, writing } of cases) {
     const bodies = found.get(id)
     if (bodies === undefined) tally.lost += 1
     else if (!bodies.some((body) => leaks(writing, body))) continue
     else tally.leaks += 1
-    if (tally.examples.length < 5) tally.examples.push(`${secret.name} as ${writing.encoding}${bodies ? '' : ' (lost)'}`)
+    if (tally.examples.length < 5)
+      tally.examples.push(`${secret.name} as ${writing.encoding}${bodies ? '' : ' (lost)'}`)
   }
   return tally
 }

@@ -10,7 +10,9 @@ const root = join(import.meta.dirname, '..', '..')
 /** What builds, engines and applications print, and the files they print it about: digests, base64, JSON, code, prose. */
 function corpus() {
   const files = ['package-lock.json', 'docs/**/*.md', 'packages/*/src/**/*.ts', 'bench/results/*.json']
-  const texts = globSync(files, { cwd: root }).map((file) => readFileSync(join(root, file), 'utf8')).filter((text) => !text.includes('[redacted:'))
+  const texts = globSync(files, { cwd: root })
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .filter((text) => !text.includes('[redacted:'))
   const logs = readFileSync(join(import.meta.dirname, 'corpus.txt'), 'utf8')
   return [logs, ...texts, ...texts.map((text) => Buffer.from(text).toString('base64'))]
 }
@@ -22,7 +24,8 @@ function corpus() {
 export function maskedShare(seed, { words }) {
   const redactor = createRedactor()
   for (let batch = 0; batch < 4; batch++)
-    for (const { name, value, word } of secretsOf(seed, batch)) if (words || !word) redactor.add(value, `${name}_${batch}`)
+    for (const { name, value, word } of secretsOf(seed, batch))
+      if (words || !word) redactor.add(value, `${name}_${batch}`)
   const counts = { characters: 0, masked: 0, times: 0 }
   const bySecret = /** @type {Record<string, number>} */ ({})
   for (const text of corpus()) {
@@ -35,5 +38,11 @@ export function maskedShare(seed, { words }) {
   }
   const share = counts.masked / counts.characters
   const problem = !words && share > 1e-4 ? 'too much is masked that is no secret' : undefined
-  return { corpus: words ? 'with common words as secrets' : 'without them', ...counts, share, bySecret, ...(problem && { problem }) }
+  return {
+    corpus: words ? 'with common words as secrets' : 'without them',
+    ...counts,
+    share,
+    bySecret,
+    ...(problem && { problem }),
+  }
 }

@@ -40,15 +40,29 @@ export async function watchProcesses(seed, { blindly, signal }) {
     const others = [...seen.environment].filter(([variable]) => !needed.has(nameOf(variable)))
     count(sinks['process arguments'], cases, [...seen.arguments])
     count(sinks['process titles'], cases, [...seen.titles], longestTitle)
-    count(sinks['environments of children'], cases, others.map(([variable]) => variable))
+    count(
+      sinks['environments of children'],
+      cases,
+      others.map(([variable]) => variable),
+    )
     for (const [variable, commands] of seen.environment)
-      if (needed.has(nameOf(variable))) allowed[nameOf(variable)] = [...new Set([...(allowed[nameOf(variable)] ?? []), ...commands])]
+      if (needed.has(nameOf(variable)))
+        allowed[nameOf(variable)] = [...new Set([...(allowed[nameOf(variable)] ?? []), ...commands])]
   }
   const problem = blindly || allowed.GIT_CONFIG_VALUE_0 ? undefined : 'git was never seen with its header'
   return { ...sinks, needed: { 'needed by environment': allowed, ...(problem && { problem }) } }
 }
 
-const usable = new Set(['FOUR_MARKS', 'A_TOKEN', 'SPACES', 'QUOTES', 'PERCENTS_AND_DOLLARS', 'UNICODE', 'A_PAIR', 'BASE64_ITSELF'])
+const usable = new Set([
+  'FOUR_MARKS',
+  'A_TOKEN',
+  'SPACES',
+  'QUOTES',
+  'PERCENTS_AND_DOLLARS',
+  'UNICODE',
+  'A_PAIR',
+  'BASE64_ITSELF',
+])
 
 function empty(sink) {
   return { [sink]: { cases: 0, leaks: 0, lost: 0, examples: /** @type {string[]} */ ([]) } }
@@ -136,7 +150,11 @@ function newSeen() {
 
 /** All that come from this process, at any remove. */
 function look(seen) {
-  const parents = new Map(readdirSync('/proc').filter((id) => /^\d+$/.test(id)).map((id) => [id, parentOf(id)]))
+  const parents = new Map(
+    readdirSync('/proc')
+      .filter((id) => /^\d+$/.test(id))
+      .map((id) => [id, parentOf(id)]),
+  )
   for (const id of parents.keys()) if (comesFromUs(id, parents)) remember(seen, id)
 }
 
@@ -146,7 +164,8 @@ function parentOf(id) {
 }
 
 function comesFromUs(id, parents) {
-  for (let at = parents.get(id); at !== undefined && at !== '0'; at = parents.get(at)) if (at === String(process.pid)) return true
+  for (let at = parents.get(id); at !== undefined && at !== '0'; at = parents.get(at))
+    if (at === String(process.pid)) return true
   return false
 }
 

@@ -111,7 +111,8 @@ async function outcome(kiwi, orders, what) {
     () => undefined,
     (thrown) => thrown,
   )
-  if ((error === undefined) !== (what === 'print')) throw new Error(`a run that was to ${what} ended with ${inspect(error)}`)
+  if ((error === undefined) !== (what === 'print'))
+    throw new Error(`a run that was to ${what} ended with ${inspect(error)}`)
   return { events, error }
 }
 
@@ -146,8 +147,16 @@ async function print(one, context) {
 /** What a RUN line or a hook does that is being looked into. Names of variables carry the marks. */
 async function printEnvironment(secrets, context) {
   const script = 'env -0 | tr "\\\\0" "\\\\n"; export -p; env | base64; env | od -An -v -tx1 | tr -d " \\\\n"'
-  const env = Object.fromEntries(secrets.flatMap(({ value }, index) => [[`KIWI_V${index}`, value], [`KIWI_V${index}_`, 'end']]))
-  const child = spawn('sh', ['-c', script], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = Object.fromEntries(
+    secrets.flatMap(({ value }, index) => [
+      [`KIWI_V${index}`, value],
+      [`KIWI_V${index}_`, 'end'],
+    ]),
+  )
+  const child = spawn('sh', ['-c', script], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const closed = once(child, 'close')
   for await (const chunk of child.stdout) await context.output(chunk, { step: 'env', stream: 'out' })
   await closed
@@ -162,7 +171,11 @@ function environmentCases(secrets, events) {
     .filter(({ word }) => !word) // it stands in any environment
     .flatMap((secret) => {
       const value = Buffer.from(secret.value.trim())
-      const ways = { raw: [value.toString()], hex: [value.toString('hex')], base64: [0, 1, 2].map((before) => core(value, before)) }
+      const ways = {
+        raw: [value.toString()],
+        hex: [value.toString('hex')],
+        base64: [0, 1, 2].map((before) => core(value, before)),
+      }
       return Object.entries(ways).map(([encoding, texts]) => {
         const found = texts.some((text) => windows(text).some((part) => said.includes(part) || joined.includes(part)))
         const text = found ? texts.join(' ') : '[redacted:]'
@@ -201,10 +214,16 @@ function failure(cases) {
 function leavesEvidence(orders, cases) {
   const health = () => (orders.what === 'crash' ? 'crashes' : 'ready')
   const runtime = memoryRuntime({ health })
-  const some = prefixed('output', cases.filter((_, index) => index % 3 === 0))
+  const some = prefixed(
+    'output',
+    cases.filter((_, index) => index % 3 === 0),
+  )
   return {
     ...runtime,
-    evidence: async (_, slot) => ({ slot, instances: [{ id: `${slot}-0`, exitCode: 1, lastOutput: some.map(marked) }] }),
+    evidence: async (_, slot) => ({
+      slot,
+      instances: [{ id: `${slot}-0`, exitCode: 1, lastOutput: some.map(marked) }],
+    }),
   }
 }
 
@@ -214,7 +233,14 @@ function logOf(events) {
 
 /** The lines of each stream, one after the other. */
 function textOf(events) {
-  return ['out', 'err'].map((stream) => events.filter((event) => event.stream === stream).map(({ text }) => text).join('\n')).join('\n')
+  return ['out', 'err']
+    .map((stream) =>
+      events
+        .filter((event) => event.stream === stream)
+        .map(({ text }) => text)
+        .join('\n'),
+    )
+    .join('\n')
 }
 
 function otherStrings(events) {
@@ -223,7 +249,8 @@ function otherStrings(events) {
 
 function causesOf(error) {
   const causes = []
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) causes.push(cause.message, String(cause.stack))
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    causes.push(cause.message, String(cause.stack))
   return causes
 }
 

@@ -65,5 +65,5 @@ async function linesOf(text, bytes, redactor) {
   for (let at = 0; at < last.length; at += step) await output(last.subarray(at, at + step))
   context.endOutput()
   const said = events.map((event) => event.text).join('\n')
-  return new Map([...said.matchAll(/⟦(\d+)⟧([^]*?)⟦\/\1⟧/g)].map(([, id, body]) => [id, body]))
+  return new Map([...said.matchAll(/⟦(\d+)⟧(.*?)⟦\/\1⟧/gs)].map(([, id, body]) => [id, body]))
 }
