@@ -1,9 +1,6 @@
-import type { BigIntStats } from 'node:fs'
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { Header, Pack } from 'tar-stream'
-import { unreadable, type WalkedFile } from './walk.js'
-import { invalid } from './within.js'
+import { contentOf } from './content.js'
+import type { WalkedFile } from './walk.js'
 
 /** Writes entries as a tar archive, no faster than it is read. */
 export async function* archiveOf(
@@ -119,49 +116,4 @@ async function put(
   }
   if (header.type === 'file') entry.end(undefined)
   await written.promise
-}
-
-async function* contentOf({ path, content }: WalkedFile): AsyncGenerator<Uint8Array> {
-  if (content === undefined) return
-  if (content instanceof Uint8Array) yield content
-  else yield* readExactly(content.file, content.status, path)
-}
-
-const readAtOnceBytes = 256 * 1024
-
-/** A file that was listed, and no other one that took its place: not followed through a link, and as it was from listing to end. */
-async function* readExactly(file: string, listed: BigIntStats, path: string): AsyncGenerator<Uint8Array> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const handle = await open(file, flags).catch((cause: unknown) => {
-    throw unreadable(path, cause)
-  })
-  try {
-    if (!isSame(await handle.stat({ bigint: true }), listed)) throw changed(path)
-    for (let left = Number(listed.size); left > 0; ) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(left, readAtOnceBytes))
-      const { bytesRead } = await handle.read(buffer).catch((cause: unknown) => {
-        throw unreadable(path, cause)
-      })
-      if (bytesRead === 0) throw changed(path)
-      left -= bytesRead
-      yield buffer.subarray(0, bytesRead)
-    }
-    if (!isSame(await handle.stat({ bigint: true }), listed)) throw changed(path)
-  } finally {
-    await handle.close()
-  }
-}
-
-function isSame(now: BigIntStats, listed: BigIntStats): boolean {
-  return (
-    now.isFile() &&
-    now.dev === listed.dev &&
-    now.ino === listed.ino &&
-    now.size === listed.size &&
-    now.mtimeNs === listed.mtimeNs
-  )
-}
-
-function changed(path: string): Error {
-  return invalid(`${path} changed while it was being read`, path)
 }

@@ -55,7 +55,10 @@ function checkSyntax(pattern: string): void {
 
 type Kind = 'exact' | 'prefix' | 'suffix' | 'expression'
 
-/** The expression that moby makes of the pattern, and whether it bothers to use it. Its oddities are kept: people's files rely on what Docker does. */
+/**
+ * The expression that moby makes of the pattern, and whether it bothers to use it. Its oddities are kept, since people's files rely on what
+ * Docker does; all but one: moby means to take `|`, `{` and `}` as themselves beside a wildcard, and by a slip does not.
+ */
 function translate(pattern: string): { readonly kind: Kind; readonly expression: readonly string[] } {
   const characters = Array.from(pattern)
   const expression: string[] = []

@@ -78,11 +78,14 @@ function ruleOf(line: string, number: number, file: string): Rule[] {
   if (line.startsWith('#')) return []
   const trimmed = line.replace(spaceAround, '')
   if (trimmed === '') return []
-  const exception = trimmed.startsWith('!')
-  const rest = exception ? trimmed.slice(1).replace(spaceAround, '') : trimmed
-  const clean = cleaned(rest).replace(/^\/(?=.)/, '')
-  // moby cleans a second time, with the `!` in front
-  const pattern = cleaned(`${exception ? '!' : ''}${clean}`.replace(spaceAround, '')).slice(exception ? 1 : 0)
+  const inverted = trimmed.startsWith('!')
+  const rest = (inverted ? trimmed.slice(1) : trimmed).replace(spaceAround, '')
+  const anchored = cleaned(rest).replace(/^\/(?=.)/, '')
+  // Docker reads the result a second time, as a pattern with or without a `!`.
+  const whole = cleaned(`${inverted ? '!' : ''}${anchored}`.replace(spaceAround, ''))
+  if (whole === '') return []
+  const exception = whole.startsWith('!')
+  const pattern = exception ? whole.slice(1) : whole
   try {
     if (pattern === '') throw new SyntaxError('nothing after the !')
     const matches = compilePattern(pattern)
