@@ -56,9 +56,13 @@ export function groupCommit(
     if (waiting.length > 0) schedule()
   }
   const nextBatch = (): readonly Waiting[] => {
-    let rows = 0
-    const end = waiting.findIndex((one) => (rows += one.rows) > mostRows)
-    return waiting.splice(0, end === -1 ? waiting.length : Math.max(1, end))
+    let [rows, end] = [0, 0]
+    for (const one of waiting) {
+      rows += one.rows
+      if (end > 0 && rows > mostRows) break
+      end += 1
+    }
+    return waiting.splice(0, end)
   }
   /** Not the one that failed but its neighbours decide that each is tried by itself. */
   const fail = (batch: readonly Waiting[], { error, at }: Failure) => {
