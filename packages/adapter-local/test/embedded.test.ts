@@ -100,7 +100,13 @@ describe('what a person does wrong is told by code, stage, evidence and hint', {
   })
 
   it('a Dockerfile that is not there, with those that are', async () => {
-    await serve('lost', { ...app, 'Dockerfile.prod': 'FROM scratch\n' }, { build: { dockerfile: 'docker/Dockerfile' } })
+    await serve(
+      'lost',
+      { ...app, 'Dockerfile.prod': 'FROM scratch\n' },
+      {
+        build: { dockerfile: { mode: 'path', path: 'docker/Dockerfile' } },
+      },
+    )
     expect(await failure('lost')).toMatchObject({
       code: 'DOCKERFILE_MISSING',
       stage: 'analyse',

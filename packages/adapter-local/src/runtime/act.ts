@@ -8,9 +8,10 @@ import {
   isSecretReference,
   type Json,
   KiwiError,
+  type RunOnce,
   type SecretReference,
 } from '@kiwi/core'
-import type { ActAnswer, ActRequest, Launch, OrderedAction } from '../supervisor/api.js'
+import type { ActAnswer, ActRequest, OrderedAction, OrderedSlot, OrderedTask } from '../supervisor/api.js'
 import { ask } from './connect.js'
 import { planLaunch } from './launch.js'
 import { fileName } from './place.js'
@@ -23,18 +24,22 @@ export async function act(setting: Setting, action: Action, context: Context): P
     const { directory, supervisorPath } = setting
     return ask<ActAnswer>(directory, supervisorPath, { method: 'POST', path: '/act', body, signal: context.signal })
   }
-  if (action.type !== 'ensure-slot') return void (await send(action))
-  await makingFiles(setting.directory, action.slot, async (made) => {
+  if (action.type !== 'ensure-slot' && action.type !== 'run-once') return void (await send(action))
+  const name = action.type === 'ensure-slot' ? fileName('slot', action.slot) : fileName('task', action.task)
+  const order = action.type === 'ensure-slot' ? orderedSlot(action) : orderedTask(action)
+  if ((await send(order)).launch !== 'wanted') return
+  await makingFiles(setting.directory, name, async (made) => {
     const plan = await planLaunch({ ...setting, made }, action, context.signal)
-    const { launchKept } = await withSecrets(action.spec.env, context, (env) => send(orderedSlot(action, plan, env)))
-    return launchKept
+    const withEnv = (env: Readonly<Record<string, string>>) =>
+      send({ ...order, launch: { ...plan, env: { ...plan.env, ...env } } })
+    return (await withSecrets(action.spec.env, context, withEnv)).launch === 'kept'
   })
 }
 
 /** Gives `use` a directory of its own, which goes unless it says that it is needed, or nobody knows. */
-async function makingFiles(directory: string, slot: string, use: (made: string) => Promise<boolean>): Promise<void> {
+async function makingFiles(directory: string, name: string, use: (made: string) => Promise<boolean>): Promise<void> {
   await mkdir(join(directory, 'made'), { recursive: true })
-  const made = await mkdtemp(join(directory, 'made', `${fileName('slot', slot)}-`))
+  const made = await mkdtemp(join(directory, 'made', `${name}-`))
   let needed = false
   try {
     needed = await use(made)
@@ -46,15 +51,15 @@ async function makingFiles(directory: string, slot: string, use: (made: string) 
   }
 }
 
-function orderedSlot(action: EnsureSlot, plan: Launch, env: Readonly<Record<string, string>>): OrderedAction {
+function orderedSlot(action: EnsureSlot): OrderedSlot {
   const { type, revision, slot, release, replicas, image, spec } = action
   const { health, stopGraceMs } = spec
-  return {
-    ...{ type, revision, slot, release, replicas, health, stopGraceMs },
-    digest: image.digest,
-    fingerprint: fingerprintOf({ digest: image.digest, spec: JSON.parse(JSON.stringify(spec)) }),
-    launch: { ...plan, env: { ...plan.env, ...env } },
-  }
+  const fingerprint = fingerprintOf({ digest: image.digest, spec: JSON.parse(JSON.stringify(spec)) })
+  return { type, revision, slot, release, replicas, health, stopGraceMs, digest: image.digest, fingerprint }
+}
+
+function orderedTask({ type, revision, task, slot, spec: { stopGraceMs } }: RunOnce): OrderedTask {
+  return { type, revision, task, slot: fileName('slot', slot), stopGraceMs }
 }
 
 /** Calls `use` while all values are known; they live no longer than that on this side. */

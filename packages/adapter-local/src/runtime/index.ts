@@ -4,8 +4,11 @@ import { type Context, type Evidence, KiwiError, ociLayout, type Probe, type Run
 import { chooseIsolation, type FoundIsolation, type Isolation, missingTools } from '../isolation/index.js'
 import { type LayerStore, layerStore } from '../layers/index.js'
 import type { ClaimRequest } from '../supervisor/api.js'
+import { type FoundGroup, findControlGroup } from '../supervisor/control-group.js'
+import { loadState } from '../supervisor/state.js'
 import { act } from './act.js'
 import { ask, askIfThere } from './connect.js'
+import { logs } from './logs.js'
 import { observe } from './observe.js'
 import { environmentDirectory } from './place.js'
 import type { Setting } from './setting.js'
@@ -65,20 +68,22 @@ export function localRuntime(options: LocalRuntimeOptions): LocalRuntime {
     if (isolation === 'none' && network === 'own') throw needsNamespaces()
     const form = isolation === 'none' ? 'plain' : 'overlay'
     const layers = options.layers ?? layerStore(join(directory, 'cache'), { form })
-    return { directory: place(target), supervisorPath, isolation, network, images, layers }
+    const limits = await findControlGroup()
+    return { directory: place(target), supervisorPath, isolation, network, limits, images, layers }
   }
   return {
     contract: 'runtime/v1',
     kind: 'local',
-    traits: { takes: ['layout'], rolling: 'composed' },
-    probe: async (context) => probe(await isolationFor(context)),
+    traits: { takes: ['layout'], rolling: 'composed', routes: 'many' },
+    probe: async (context) => probe(await isolationFor(context), await findControlGroup()),
     async claim(target, { signal, operation }) {
       const body: ClaimRequest = { token: operation.fence.token, publish: target.publish }
       await ask(place(target), supervisorPath, { method: 'POST', path: '/claim', body, signal })
     },
     observe: (target, { signal }) => observe(place(target), supervisorPath, signal),
     act: async (target, action, context) => act(await settingOf(target, context), action, context),
-    evidence: (target, slot, context) => evidence(place(target), slot, context),
+    evidence: (target, slotOrTask, context) => evidence(place(target), supervisorPath, slotOrTask, context),
+    logs: (target, slot, options, { signal }) => logs(join(place(target), 'logs'), slot, options, signal),
     sink: () => images.sink,
     stop: (target, signal = new AbortController().signal) => stop(place(target), supervisorPath, signal),
     list: () => list(directory),
@@ -106,20 +111,29 @@ const ways = {
   missing: 'cannot run images as it was told to',
 }
 
-function probe({ kind, because, cure }: FoundIsolation): Probe {
+function probe({ kind, because, cure }: FoundIsolation, group: FoundGroup): Probe {
   const missing = missingTools()
   const tools = missing.length === 0 ? 'all there' : `missing: ${missing.join(', ')}`
+  const limits = 'group' in group ? `enforced in ${group.group}` : `not enforced: ${group.missing}`
   return {
     ok: kind !== 'missing',
     summary: `this machine ${ways[kind]}: ${because}`,
-    details: { isolation: kind, because, tools, ...(cure === undefined ? {} : { cure }) },
+    details: { isolation: kind, because, tools, limits, ...(cure === undefined ? {} : { cure }) },
   }
 }
 
-async function evidence(directory: string, slot: string, { signal }: Context): Promise<Evidence> {
-  const path = `/evidence?slot=${encodeURIComponent(slot)}`
-  const answer = await askIfThere<Evidence>(directory, { method: 'GET', path, signal })
-  return answer?.body ?? { slot, instances: [] }
+async function evidence(
+  directory: string,
+  supervisorPath: string,
+  slotOrTask: string,
+  { signal }: Context,
+): Promise<Evidence> {
+  const call = { method: 'GET', path: `/evidence?of=${encodeURIComponent(slotOrTask)}`, signal } as const
+  const answer = await askIfThere<Evidence>(directory, call)
+  if (answer !== undefined) return answer.body
+  const { slots, tasks } = await loadState(directory)
+  const known = [...slots, ...tasks].some(({ id }) => id === slotOrTask)
+  return known ? ask(directory, supervisorPath, call) : { slot: slotOrTask, instances: [] }
 }
 
 async function list(directory: string): Promise<readonly EnvironmentName[]> {

@@ -2,9 +2,17 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { arch } from 'node:process'
-import { type EnsureSlot, KiwiError, mediaTypes, type Platform, type Volume } from '@kiwi/core'
+import {
+  type EnsureSlot,
+  KiwiError,
+  mediaTypes,
+  type Platform,
+  type Resources,
+  type RunOnce,
+  type Volume,
+} from '@kiwi/core'
 import { mergedView, type ReadImage, type RunConfig, readImage, type View } from '../layers/index.js'
-import type { Launch, Mount } from '../supervisor/api.js'
+import type { Launch, Limits, Mount } from '../supervisor/api.js'
 import { overlayLaunch } from './overlay.js'
 import { fileName } from './place.js'
 import { plainLaunch } from './plain.js'
@@ -17,7 +25,7 @@ import { findUser } from './user.js'
  */
 export async function planLaunch(
   setting: Setting & { readonly made: string },
-  action: EnsureSlot,
+  action: EnsureSlot | RunOnce,
   signal: AbortSignal,
 ): Promise<Launch> {
   const image = await readPinned(setting, action.image.digest, signal)
@@ -32,6 +40,7 @@ export async function planLaunch(
     stopSignal: signalName(config.StopSignal),
     network: { kind: setting.network, port: action.spec.port },
     mounts: await Promise.all(action.spec.volumes.map((volume) => mountOf(setting, volume, view))),
+    limits: limitsOf(setting, action.spec.resources),
   }
   if (setting.isolation === 'none') return plainLaunch(setting, image, shared, signal)
   return overlayLaunch(setting, { image, view }, shared, signal)
@@ -52,10 +61,12 @@ async function readPinned({ images }: Setting, digest: string, signal: AbortSign
 
 const thisPlatform: Platform = { os: 'linux', architecture: arch === 'x64' ? 'amd64' : arch }
 
-/** An entrypoint of ours sets the image's command aside as well (as `docker run --entrypoint` does). */
-function commandOf(config: RunConfig, { spec, image }: EnsureSlot): readonly string[] {
+/** An entrypoint of ours sets the image's command aside as well (as `docker run --entrypoint` does). A task's command stands where the slot's would. */
+function commandOf(config: RunConfig, action: EnsureSlot | RunOnce): readonly string[] {
+  const { spec, image } = action
   const entrypoint = spec.entrypoint ?? config.Entrypoint ?? []
-  const command = spec.command ?? (spec.entrypoint === undefined ? config.Cmd : undefined) ?? []
+  const given = action.type === 'run-once' ? action.command : spec.command
+  const command = given ?? (spec.entrypoint === undefined ? config.Cmd : undefined) ?? []
   const argv = [...entrypoint, ...command]
   if (argv.length > 0) return argv
   throw new KiwiError('RUNTIME_FAILED', `the image ${image.name} has no command`, {
@@ -77,6 +88,10 @@ function signalName(wanted: string | undefined): NodeJS.Signals {
   const name = `SIG${(wanted ?? 'TERM').toUpperCase().replace(/^SIG/, '')}`
   const found = Object.entries(constants.signals).find(([known, number]) => known === name || String(number) === wanted)
   return (found?.[0] ?? 'SIGTERM') as NodeJS.Signals // a key of the table of signals
+}
+
+function limitsOf({ limits }: Setting, { limits: wanted }: Resources): Limits | undefined {
+  return 'group' in limits ? { group: limits.group, ...wanted } : undefined
 }
 
 /** A name stands for a directory that belongs to the environment and outlives its releases. */

@@ -9,6 +9,7 @@ import { layerOf } from '../layers/testing.js'
 import { readWhereabouts } from '../supervisor/whereabouts.js'
 import {
   ensure,
+  isOver,
   isReady,
   look,
   namespacesMissing,
@@ -17,6 +18,7 @@ import {
   putBusyboxImage,
   spec,
   startRuntime,
+  task,
   until,
   web,
 } from './testing.js'
@@ -80,7 +82,7 @@ describe.skipIf(namespacesMissing)('in namespaces', () => {
     const script = 'cat /run/host/greeting; touch /run/host/x; ls /www/data /www; touch /www/data/kept /www/lost'
     const { runtime, action, ask } = await serve(script, { volumes })
     expect(await ask()).toEqual(expect.arrayContaining(['of the host', 'touch: /run/host/x: Read-only file system']))
-    await order(runtime, { type: 'scale-slot', slot: 'a', replicas: 0 })
+    await order(runtime, { ...action, replicas: 0 })
     await until(runtime, ({ slots }) => slots[0]?.instances.length === 0)
     await order(runtime, { type: 'route', from: ['a'], to: [] })
     await order(runtime, { type: 'remove-slot', slot: 'a' })
@@ -93,11 +95,29 @@ describe.skipIf(namespacesMissing)('in namespaces', () => {
   })
 
   it('two instances of a slot do not see what the other writes', async () => {
-    const { runtime, directory } = await serve('true')
-    await order(runtime, { type: 'scale-slot', slot: 'a', replicas: 2 })
+    const { runtime, directory, action } = await serve('true')
+    await order(runtime, { ...action, replicas: 2 })
     await until(runtime, isReady('a', 2))
     const upper = (id: string) => join(directory, 'environments/web/production/slots/a', id, 'upper/www/index.html')
     expect([readFileSync(upper('a-1'), 'utf8'), readFileSync(upper('a-2'), 'utf8')]).toEqual(['', ''])
+  })
+
+  it('a task runs its command as the slot would: on the image, with its user, environment and volumes', async () => {
+    const { runtime } = await serve('true')
+    const digest = await putBusyboxImage(
+      runtime,
+      { Entrypoint: ['/bin/sh', '-c'], Env: ['PATH=/applets'], User: 'app' },
+      files,
+    )
+    const volumes = [{ source: 'data', path: '/data', readOnly: true }]
+    const env = { TOKEN: secret('TOKEN') }
+    const command = ['id -u; cat /etc/motd; echo ${#TOKEN} ${PORT:+told}; touch /data/x; sleep 0.1']
+    await order(runtime, task('t', digest, command, { spec: { ...spec, env, volumes } }), { context })
+    await until(runtime, isOver('t'))
+    const [instance] = (await runtime.evidence(web, 't', context)).instances
+    const readOnly = 'touch: /data/x: Read-only file system'
+    expect(instance?.lastOutput).toEqual(expect.arrayContaining(['1234', 'of the image', '19 told', readOnly]))
+    expect(instance).toMatchObject({ id: 't', exitCode: 0 })
   })
 
   it('an application that does not handle the stop signal ends by it all the same', async () => {

@@ -36,8 +36,13 @@ async function look(
   const answer = await askIfThere<SnapshotAnswer>(directory, call).catch(ignoreBreak)
   if (answer !== undefined) return answer.body
   const state = await loadState(directory)
-  if (state.slots.length > 0) return ask(directory, supervisorPath, call)
+  if (needsSupervisor(state)) return ask(directory, supervisorPath, call)
   return lookAtRest(state, seen, signal)
+}
+
+/** Something is to run, or somebody has to say how it ended. */
+function needsSupervisor({ slots, tasks }: State): boolean {
+  return slots.length > 0 || tasks.some(({ outcome }) => outcome === undefined)
 }
 
 /** It ended while we waited: whoever is there now tells. */

@@ -30,7 +30,7 @@ export async function plainLaunch(
     env,
     mounts: [],
     argv: [program, ...rest.map(inside)],
-    root: { form: 'directory', path, made: path },
+    root: { form: 'directory', path, made },
   }
 }
 

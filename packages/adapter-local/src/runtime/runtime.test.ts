@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -65,22 +65,55 @@ describe('the life of a slot', () => {
   })
 
   it('is scaled up, down to nothing, and up again', async () => {
-    const { runtime, startSlot } = await claimedRuntime()
-    await startSlot('a', answering('a'))
-    await order(runtime, { type: 'scale-slot', slot: 'a', replicas: 3 })
-    await until(runtime, isReady('a', 3))
-    await order(runtime, { type: 'scale-slot', slot: 'a', replicas: 0 })
+    const { runtime, put } = await claimedRuntime()
+    const digest = await put(answering('a'))
+    for (const replicas of [1, 3]) {
+      await order(runtime, ensure('a', digest, { replicas }))
+      await until(runtime, isReady('a', replicas))
+    }
+    await order(runtime, ensure('a', digest, { replicas: 0 }))
     const warm = await until(runtime, ({ slots }) => slots[0]?.instances.length === 0)
     expect(warm.slots).toMatchObject([{ id: 'a', replicas: 0 }])
-    await order(runtime, { type: 'scale-slot', slot: 'a', replicas: 1 })
+    await order(runtime, ensure('a', digest))
     await until(runtime, isReady('a'))
+  })
+
+  it('shrinks without a failed request: what is open on an instance has its grace', async () => {
+    const { runtime, put, route } = await claimedRuntime()
+    const digest = await put(answering('a'))
+    await order(runtime, ensure('a', digest, { replicas: 3 }))
+    await until(runtime, isReady('a', 3))
+    const address = await route('a')
+    const slow = Array.from({ length: 6 }, async () => (await fetch(`${address}/slow`)).status)
+    await sleep(100)
+    await order(runtime, ensure('a', digest))
+    const shrinking = await look(runtime)
+    expect(shrinking.slots[0]).toMatchObject({ replicas: 1 })
+    expect(shrinking.slots[0]?.instances.filter(({ phase }) => phase === 'stopping')).toHaveLength(2)
+    expect(await Promise.all(slow)).toEqual(slow.map(() => 200))
+    await until(runtime, ({ slots }) => slots[0]?.instances.length === 1)
+    expect((await fetch(address)).status).toBe(200)
+  })
+
+  it('grows and shrinks without its image and its secrets; only a new one needs them', async () => {
+    const { runtime, directory, put } = await claimedRuntime()
+    const env = { PASSWORD: secret('DATABASE') }
+    const action = ensure('a', await put(answering('a')), { spec: { ...spec, env } })
+    await order(runtime, action, { context: testContext({ secrets: { DATABASE: 'hunter2' } }) })
+    await until(runtime, isReady('a'))
+    rmSync(join(directory, 'images'), { recursive: true })
+    await order(runtime, { ...action, replicas: 2 })
+    await until(runtime, isReady('a', 2))
+    await order(runtime, { ...action, replicas: 0 })
+    await until(runtime, ({ slots }) => slots[0]?.instances.length === 0)
+    await expect(order(runtime, { ...action, slot: 'b' })).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
   })
 
   it('ends with its files when it is removed, and never while it is routed', async () => {
     const { runtime, directory, startSlot, route } = await claimedRuntime()
     await startSlot('a', answering('a'))
     await route('a')
-    const remove = { type: 'remove-slot', slot: 'a' }
+    const remove = { type: 'remove-slot', slot: 'a' } as const
     await expect(order(runtime, remove)).rejects.toMatchObject({ code: 'RUNTIME_FAILED', effect: 'none' })
     await route()
     await order(runtime, remove)
@@ -230,6 +263,29 @@ describe('the route', () => {
     expect(counts.new).toBeGreaterThan(20)
   }, 20_000)
 
+  it('goes to several slots at once, to every ready instance of them in turn', async () => {
+    const { runtime, put, startSlot, route } = await claimedRuntime()
+    await order(runtime, ensure('a', await put(answering('a')), { replicas: 2 }))
+    await startSlot('b', answering('b'))
+    await until(runtime, isReady('a', 2))
+    const address = await route('a', 'b')
+    const answers: string[] = []
+    for (let count = 0; count < 30; count += 1) answers.push(await (await fetch(address)).text())
+    expect(answers.filter((answer) => answer === 'a')).toHaveLength(20)
+    await route('b')
+    for (let count = 0; count < 5; count += 1) expect(await (await fetch(address)).text()).toBe('b')
+  })
+
+  it('can be closed: HTTP is answered with 503, and its port stays', async () => {
+    const { startSlot, route } = await claimedRuntime()
+    await startSlot('a', answering('a'))
+    const address = await route('a')
+    await route()
+    expect((await fetch(address)).status).toBe(503)
+    expect(await route('a')).toBe(address)
+    expect((await fetch(address)).status).toBe(200)
+  })
+
   it('keeps its port over releases, removal and restarts', async () => {
     const { runtime, startSlot, route } = await claimedRuntime()
     await startSlot('a', answering('a'))
@@ -272,6 +328,8 @@ describe('the route', () => {
     const socket = connect(Number(port), '127.0.0.1')
     socket.end('hello')
     expect(await text(socket)).toBe('hello')
+    await order(runtime, { type: 'route', from: ['echo'], to: [] }, { target })
+    await expect(text(connect(Number(port), '127.0.0.1'))).rejects.toMatchObject({ code: 'ECONNRESET' })
   })
 })
 

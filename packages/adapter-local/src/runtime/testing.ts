@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import {
+  type Action,
   type Context,
   type Descriptor,
   digestOf,
@@ -11,6 +12,7 @@ import {
   type InstanceSpec,
   mediaTypes,
   type Publish,
+  type RunOnce,
   type Runtime,
   type Snapshot,
   type Target,
@@ -148,12 +150,28 @@ export const spec: InstanceSpec = {
   port: 3000,
   health: { type: 'http', path: '/', intervalMs: 200, timeoutMs: 1000 },
   volumes: [],
+  resources: { requests: {}, limits: {} },
   stopGraceMs: 2000,
 }
 
 export function ensure(slot: string, digest: string, more: Partial<EnsureSlot> = {}): Omit<EnsureSlot, 'revision'> {
   const image = { digest, name: `test/${slot}`, pull: '' }
   return { type: 'ensure-slot', slot, release: `release-${slot}`, image, spec, replicas: 1, ...more }
+}
+
+export function task(
+  name: string,
+  digest: string,
+  command: readonly string[],
+  more: Partial<RunOnce> = {},
+): Omit<RunOnce, 'revision'> {
+  const image = { digest, name: `test/${name}`, pull: '' }
+  return { type: 'run-once', task: name, slot: 'a', release: 'release-a', image, spec, command, ...more }
+}
+
+export function isOver(name: string) {
+  return ({ tasks }: Snapshot) =>
+    tasks.some(({ id, phase }) => id === name && (phase === 'succeeded' || phase === 'failed'))
 }
 
 /** The first snapshot for which `fits` holds. */
@@ -175,14 +193,17 @@ export async function look(runtime: Runtime, target: Target = web): Promise<Snap
   return until(runtime, () => true, { target })
 }
 
+/** An action without the revision, each kind for itself. */
+type Ordered = Action extends infer One ? (One extends Action ? Omit<One, 'revision'> : never) : never
+
 /** Acts on what is seen at this moment. */
 export async function order(
   runtime: Runtime,
-  action: Omit<EnsureSlot, 'revision'> | Record<string, unknown>,
+  action: Ordered,
   { context = testContext(), target = web }: { context?: Context; target?: Target } = {},
 ): Promise<void> {
   const { revision } = await look(runtime, target)
-  await runtime.act(target, { ...action, revision } as never, context)
+  await runtime.act(target, { ...action, revision }, context)
 }
 
 export function isReady(slot: string, count = 1) {

@@ -3,7 +3,7 @@ import type { Action, Evidence, HealthCheck, Publish, Snapshot } from '@kiwi/cor
 /**
  * What travels over the supervisor's socket, as JSON over HTTP. Secrets are in `Launch.env` only, which is never written to a disk.
  * POST /claim `ClaimRequest` -> {} · GET /snapshot?after=CHANGE -> `SnapshotAnswer` (waits while `after` is the newest change)
- * POST /act `ActRequest` -> `ActAnswer` · GET /evidence?slot=ID -> `Evidence` · POST /shutdown?forget=true -> {}
+ * POST /act `ActRequest` -> `ActAnswer` · GET /evidence?of=ID -> `Evidence` · POST /shutdown?forget=true -> {}
  * GET /ping -> {}. A refusal is an `ErrorRecord` with status 409; 503 says that the supervisor is about to end, and nothing was done.
  */
 export interface ClaimRequest {
@@ -17,8 +17,11 @@ export interface ActRequest {
 }
 
 export interface ActAnswer {
-  /** false: the slot was there already, and what was made for the launch is not needed. */
-  readonly launchKept: boolean
+  /**
+   * `wanted`: nothing was done; the same order has to come with a launch. `kept`: the launch is used, with what was made for it.
+   * `needless`: what was ordered is there already, or can be had without a launch.
+   */
+  readonly launch: 'wanted' | 'kept' | 'needless'
 }
 
 export interface SnapshotAnswer {
@@ -30,7 +33,7 @@ export interface SnapshotAnswer {
 export type EvidenceAnswer = Evidence
 
 /** An action as the supervisor needs it: the image is unpacked and the secrets are resolved already. */
-export type OrderedAction = Exclude<Action, { readonly type: 'ensure-slot' }> | OrderedSlot
+export type OrderedAction = Exclude<Action, { readonly type: 'ensure-slot' | 'run-once' }> | OrderedSlot | OrderedTask
 
 export interface OrderedSlot {
   readonly type: 'ensure-slot'
@@ -43,7 +46,16 @@ export interface OrderedSlot {
   readonly fingerprint: string
   readonly health: HealthCheck
   readonly stopGraceMs: number
-  readonly launch: Launch
+  readonly launch?: Launch | undefined
+}
+
+export interface OrderedTask {
+  readonly type: 'run-once'
+  readonly revision: string
+  readonly task: string
+  readonly slot: string
+  readonly stopGraceMs: number
+  readonly launch?: Launch | undefined
 }
 
 /** How one instance is started. */
@@ -60,6 +72,15 @@ export interface Launch {
   /** `host`: this machine's; the supervisor chooses a port, `port` is where a deaf application would listen. `own`: a namespace, in which the application listens on `port`. */
   readonly network: { readonly kind: 'host' | 'own'; readonly port: number }
   readonly mounts: readonly Mount[]
+  readonly limits?: Limits | undefined
+}
+
+/** What one instance may use at most; only where the kernel can be told so. */
+export interface Limits {
+  /** The control group below which each instance gets one of its own. */
+  readonly group: string
+  readonly cpuMillis?: number | undefined
+  readonly memoryBytes?: number | undefined
 }
 
 /**

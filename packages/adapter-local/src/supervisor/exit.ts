@@ -13,3 +13,16 @@ export function explained(exit: Exit, { root }: Launch, directory: string, logFi
     (exit.code === 126 || exit.code === 127) && /^(?:setpriv|unshare): failed to execute/.test(words ?? '')
   return unknown ? { error: words?.replace(/^\w+: /, '') } : exit
 }
+
+/** The exit in the words of a snapshot. */
+export function described({ code, signal, outOfMemory, error }: Exit): {
+  readonly exitCode: number | undefined
+  readonly reason: string
+  readonly message: string
+} {
+  if (error !== undefined) return { exitCode: undefined, reason: 'start-failed', message: error }
+  if (outOfMemory && code !== 0)
+    return { exitCode: code, reason: 'OOMKilled', message: 'was killed for using more memory than its limit' }
+  const message = signal === undefined ? `ended by itself with code ${code}` : `was ended by ${signal}`
+  return { exitCode: code, reason: signal ?? 'exited', message }
+}

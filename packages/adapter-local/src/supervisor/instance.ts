@@ -2,12 +2,12 @@ import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HealthCheck, InstanceState } from '@kiwi/core'
 import type { Launch } from './api.js'
+import { described, explained } from './exit.js'
 import type { Upstream } from './front/pick.js'
 import { checkHealth, loopback } from './health.js'
-import { openLog } from './log-file.js'
-import { freePort, listenerOn } from './ports.js'
-import { type Exit, type RunningProcess, startProcess } from './process.js'
-import { explained } from './start-failure.js'
+import { type LogFile, openLog } from './log-file.js'
+import { listenerOn, portIn } from './ports.js'
+import { type Exit, endProcess, type RunningProcess, startProcess } from './process.js'
 
 const startingPollMs = 75
 const failuresUntilUnready = 3
@@ -84,7 +84,8 @@ export class Instance implements Upstream {
       this.#set({ phase: 'stopping', ready: false })
       this.#stop.abort()
       await this.#drained()
-      await this.#end()
+      const { launch, stopGraceMs } = this.#options
+      if (this.#process !== undefined) await endProcess(this.#process, launch.stopSignal, stopGraceMs)
     }
     await this.#over
   }
@@ -101,7 +102,7 @@ export class Instance implements Upstream {
     let backoffMs = firstBackoffMs
     while (!this.#stop.signal.aborted) {
       const started = performance.now()
-      const exit = await this.#runOnce((bytes) => log.write(bytes))
+      const exit = await this.#runOnce(log)
       if (this.#stop.signal.aborted) break
       if (performance.now() - started > forgivenAfterMs) backoffMs = firstBackoffMs
       this.#set({ phase: 'exited', ready: false, restarts: this.#state.restarts + 1, ...described(exit) })
@@ -111,11 +112,12 @@ export class Instance implements Upstream {
     this.#set({ phase: 'exited', ready: false })
   }
 
-  async #runOnce(output: (bytes: Uint8Array) => void): Promise<Exit> {
+  async #runOnce(log: LogFile): Promise<Exit> {
     const { launch, directory, environment, health } = this.#options
+    const output = log.write
     const over = new AbortController()
     try {
-      this.#port = launch.network.kind === 'own' ? launch.network.port : await freePort()
+      this.#port = await portIn(launch.network)
       this.#process = await startProcess({ launch, directory, environment, port: this.#port, output })
       const hosts = this.#process.host === undefined ? loopback : [this.#process.host]
       if (this.#stop.signal.aborted) await this.#process.kill()
@@ -126,6 +128,7 @@ export class Instance implements Upstream {
       return { error: error instanceof Error ? error.message : String(error) }
     } finally {
       over.abort()
+      log.endLines()
       this.#process = undefined
       this.agent.destroy()
       this.agent = new Agent({ keepAlive: true })
@@ -167,26 +170,10 @@ export class Instance implements Upstream {
     while (this.#open > 0 && performance.now() < deadline) await sleep(drainPollMs)
   }
 
-  async #end(): Promise<void> {
-    const process = this.#process
-    if (process === undefined) return
-    await process.signal(this.#options.launch.stopSignal as NodeJS.Signals) // checked where the image was read
-    const timer = setTimeout(() => void process.kill(), this.#options.stopGraceMs)
-    await process.ended
-    clearTimeout(timer)
-  }
-
   #set(part: Partial<Omit<InstanceState, 'id'>>): void {
     const next = { ...this.#state, ...part }
     const changed = JSON.stringify(next) !== JSON.stringify(this.#state)
     this.#state = next
     if (changed) this.#options.changed()
   }
-}
-
-function described(exit: Exit): Partial<InstanceState> {
-  const { code, signal, error } = exit
-  if (error !== undefined) return { exitCode: undefined, reason: 'start-failed', message: error }
-  const message = signal === undefined ? `ended by itself with code ${code}` : `was ended by ${signal}`
-  return { exitCode: code, reason: signal ?? 'exited', message }
 }

@@ -12,15 +12,20 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { decodeLog, encodeOutput, type OutputStream } from './log-lines.js'
 
 const maxBytes = 8 * 1024 * 1024
 const tailBytes = 16 * 1024
 const tailLines = 60
 const keptLogs = 40
+const newline = 0x0a
+const lineEnd = Buffer.from([newline])
 
-/** An instance's output on the disk: at most twice `maxBytes`, the older half in `FILE.1`. */
+/** An instance's output on the disk (`log-lines.ts`): at most twice `maxBytes`, the older half in `FILE.1`. */
 export interface LogFile extends Disposable {
-  write(bytes: Uint8Array): void
+  write(bytes: Uint8Array, stream: OutputStream): void
+  /** Nothing more comes for the lines that have begun: who wrote them has ended. */
+  endLines(): void
 }
 
 export function openLog(file: string, limitBytes: number = maxBytes): LogFile {
@@ -28,20 +33,31 @@ export function openLog(file: string, limitBytes: number = maxBytes): LogFile {
   let handle = openSync(file, 'a', 0o600)
   let size = fstatSync(handle).size
   let closed = false
+  const begun = new Set<OutputStream>()
+  const append = (bytes: Uint8Array) => {
+    if (closed) return
+    if (size >= limitBytes) {
+      closeSync(handle)
+      renameSync(file, `${file}.1`)
+      handle = openSync(file, 'a', 0o600)
+      size = 0
+    }
+    try {
+      size += writeSync(handle, bytes)
+    } catch {
+      // A full disk must not take the application down; its output is lost until there is room.
+    }
+  }
   return {
-    write(bytes) {
-      if (closed) return
-      if (size >= limitBytes) {
-        closeSync(handle)
-        renameSync(file, `${file}.1`)
-        handle = openSync(file, 'a', 0o600)
-        size = 0
-      }
-      try {
-        size += writeSync(handle, bytes)
-      } catch {
-        // A full disk must not take the application down; its output is lost until there is room.
-      }
+    write(bytes, stream) {
+      if (bytes.byteLength === 0) return
+      append(encodeOutput(bytes, stream, Date.now()))
+      if (bytes.at(-1) === newline) begun.delete(stream)
+      else begun.add(stream)
+    },
+    endLines() {
+      for (const stream of begun) append(encodeOutput(lineEnd, stream, Date.now()))
+      begun.clear()
     },
     [Symbol.dispose]() {
       if (!closed) closeSync(handle)
@@ -70,22 +86,25 @@ function listLogs(directory: string): { readonly name: string; readonly changedM
 /** The last lines that an instance wrote, also by an earlier supervisor. */
 export function readTail(file: string): string[] {
   const recent = readEnd(file)
-  const text = recent.length < tailBytes / 2 ? readEnd(`${file}.1`) + recent : recent
-  const lines = text.split('\n')
-  if (lines.at(-1) === '') lines.pop()
-  return lines.slice(-tailLines)
+  const all = recent.byteLength < tailBytes / 2 ? Buffer.concat([readEnd(`${file}.1`), recent]) : recent
+  const decoder = decodeLog()
+  const lines = [...decoder.push(all), ...decoder.flush()]
+  return lines.slice(-tailLines).map(({ text }) => text)
 }
 
-function readEnd(file: string): string {
+/** Whole records only. */
+function readEnd(file: string): Buffer {
   let handle: number | undefined
   try {
     handle = openSync(file, 'r')
     const { size } = fstatSync(handle)
     const buffer = Buffer.alloc(Math.min(size, tailBytes))
     const read = readSync(handle, buffer, 0, buffer.length, size - buffer.length)
-    return buffer.toString('utf8', 0, read)
+    const whole = buffer.subarray(0, read)
+    const cut = size > tailBytes ? whole.indexOf(newline) + 1 : 0
+    return cut < whole.byteLength ? whole.subarray(cut) : whole
   } catch {
-    return ''
+    return Buffer.alloc(0)
   } finally {
     if (handle !== undefined) closeSync(handle)
   }

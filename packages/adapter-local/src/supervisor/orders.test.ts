@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { OrderedSlot } from './api.js'
-import { claimed, ordered } from './orders.js'
+import { claimed, needsLaunch, ordered } from './orders.js'
 import { emptyState, type State } from './state.js'
 
 const front = { publish: { protocol: 'http', address: '127.0.0.1', port: 0 }, port: 4711 } as const
@@ -67,7 +67,10 @@ describe('orders', () => {
 
   it('start a slot anew of which only the order is known', () => {
     const state = withSlots('a')
-    const next = ordered(state, slot('a', { revision: '2' }), 5, new Set(['a']))
+    const again = slot('a', { revision: '2' })
+    expect(needsLaunch(state, again, 5)).toBe(false)
+    expect(needsLaunch(state, again, 5, new Set(['a']))).toBe(true)
+    const next = ordered(state, again, 5, new Set(['a']))
     expect(next).toMatchObject({ revision: 3, slots: [{ id: 'a' }] })
   })
 
@@ -96,6 +99,27 @@ describe('orders', () => {
     )
     expect(ordered(state, { ...remove, slot: 'b' }, 5).slots).toMatchObject([{ id: 'a' }])
     expect(ordered(state, { ...remove, slot: 'unknown' }, 5)).toBe(state)
+  })
+
+  it('run a command under a name once, and forget it with its slot', () => {
+    const run = (revision: string, launch = slot('a').launch) =>
+      ({ type: 'run-once', revision, task: 't', slot: 'a', stopGraceMs: 1, launch }) as const
+    const state = ordered(claimedOnce, run('1'), 5)
+    expect(state).toMatchObject({ revision: 2, tasks: [{ id: 't', slot: 'a' }] })
+    expect(ordered(state, run('2'), 5)).toBe(state)
+    expect(needsLaunch(state, run('2', undefined), 5)).toBe(false)
+    expect(ordered(state, { type: 'remove-slot', revision: '2', slot: 'a' }, 5).tasks).toEqual([])
+  })
+
+  it('remove the target only when it is empty, and then all of it but the revision', () => {
+    const remove = (state: State) => ordered(state, { type: 'remove-target', revision: String(state.revision) }, 5)
+    expect(() => remove(withSlots('a'))).toThrow(/slot a is still there/)
+    const order = { id: 't', slot: 'a', stopGraceMs: 1, root: { form: 'directory', path: '/r', made: '/m' } } as const
+    expect(() => remove({ ...claimedOnce, tasks: [order] })).toThrow(/task t still runs/)
+    const empty = remove({ ...claimedOnce, tasks: [{ ...order, outcome: { phase: 'failed' } }] })
+    expect(empty).toEqual({ ...emptyState, revision: 2 })
+    expect(remove(empty)).toBe(empty)
+    expect(claimed(empty, 1, front)).toMatchObject({ fence: 1, revision: 3 })
   })
 
   it('keep no environment', () => {

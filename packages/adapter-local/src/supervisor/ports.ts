@@ -16,6 +16,17 @@ export async function freePort(): Promise<number> {
   throw new KiwiError('RUNTIME_FAILED', `no port between ${lowestPort} and ${highestPort} is free`)
 }
 
+/** Where an application in that network is to listen: it is alone in a network of its own, and gets a free port in this machine's. */
+export async function portIn({
+  kind,
+  port,
+}: {
+  readonly kind: 'host' | 'own'
+  readonly port: number
+}): Promise<number> {
+  return kind === 'own' ? port : freePort()
+}
+
 function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { findTool, needTool } from '../tools/find.js'
 import type { Launch } from './api.js'
+import { openControlGroup } from './control-group.js'
 import { instanceVariable, killLeftovers } from './leftovers.js'
+import type { OutputStream } from './log-lines.js'
 import { namespacedCommand } from './namespaces.js'
 import { joinNetwork } from './network.js'
 
@@ -25,6 +27,8 @@ export interface RunningProcess {
 export interface Exit {
   readonly code?: number | undefined
   readonly signal?: string | undefined
+  /** The kernel killed in its control group for want of memory. */
+  readonly outOfMemory?: boolean | undefined
   /** Why it could not even be started. */
   readonly error?: string | undefined
 }
@@ -36,20 +40,43 @@ export interface StartOptions {
   /** Where the environment's things are; names it. */
   readonly environment: string
   readonly port: number
-  output(bytes: Uint8Array): void
+  output(bytes: Uint8Array, stream: OutputStream): void
 }
 
-/** Starts the command; what it starts dies with this process, too. */
+/** Starts the command, within its limits; what it starts dies with this process, too. */
 export async function startProcess(options: StartOptions): Promise<RunningProcess> {
+  const group = await openControlGroup(options.launch.limits, options)
+  if (group === undefined) return startWithin([], options)
+  try {
+    const running = await startWithin(group.prefix, options)
+    const ended = running.ended.then(async (exit) => ({ ...exit, ...(await group.close()) }))
+    return { ...running, ended }
+  } catch (error) {
+    await group.close()
+    throw error
+  }
+}
+
+/** Asks the command to end, and kills everything after the grace. Resolves when all is gone. */
+export async function endProcess(running: RunningProcess, stopSignal: string, graceMs: number): Promise<void> {
+  await running.signal(stopSignal as NodeJS.Signals) // checked where the image was read
+  const timer = setTimeout(() => void running.kill(), graceMs)
+  await running.ended
+  clearTimeout(timer)
+}
+
+/** `prefix`: what the command line is to begin with. */
+async function startWithin(prefix: readonly string[], options: StartOptions): Promise<RunningProcess> {
   const { launch } = options
   const env = { ...launch.env, PORT: String(options.port) }
-  if (launch.root.form === 'directory') return startPlain(launch, launch.root.path, env, options)
+  if (launch.root.form === 'directory') return startPlain(prefix, launch.root.path, env, options)
   const { directory } = options
   const { layers } = launch.root
   const command = await namespacedCommand(launch, [...layers, launch.root.stubs], directory, env)
   const where = { env: command.env, cwd: directory }
-  if (launch.network.kind === 'own') return startInOwnNetwork(command.argv, where, options)
-  return follow(start(command.argv, where, options), inNamespaces)
+  if (launch.network.kind === 'own')
+    return startInOwnNetwork([...prefix, ...unshareNetwork(), ...command.argv], where, options)
+  return follow(start([...prefix, ...command.argv], where, options), inNamespaces)
 }
 
 /** The command waits in its network namespace until that is joined with this machine. */
@@ -58,7 +85,7 @@ async function startInOwnNetwork(
   where: Where,
   options: StartOptions,
 ): Promise<RunningProcess> {
-  const child = start([...unshareNetwork(), ...argv], where, options)
+  const child = start(argv, where, options)
   const running = follow(child, inNamespaces)
   const gate = child.stdio[3] as Duplex // 'pipe' below
   try {
@@ -92,15 +119,17 @@ function unshareNetwork(): readonly string[] {
 }
 
 function startPlain(
-  launch: Launch,
+  prefix: readonly string[],
   root: string,
   env: Readonly<Record<string, string>>,
   options: StartOptions,
 ): RunningProcess {
+  const { launch } = options
   const { PATH = '', HOME = '/', TMPDIR } = process.env
   const inherited = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) }
   const setpriv = findTool('setpriv')
-  const argv = setpriv === undefined ? launch.argv : [setpriv, '--pdeathsig', 'KILL', '--', ...launch.argv]
+  const bound = setpriv === undefined ? launch.argv : [setpriv, '--pdeathsig', 'KILL', '--', ...launch.argv]
+  const argv = [...prefix, ...bound]
   const cwd = join(root, launch.workingDirectory)
   return follow(
     start(argv, { env: { ...inherited, ...env, [instanceVariable]: options.directory }, cwd }, options),
@@ -117,8 +146,8 @@ function start(argv: readonly string[], where: Where, options: StartOptions): Ch
   const [command = '', ...rest] = argv
   const gate = options.launch.network.kind === 'own' ? (['pipe'] as const) : []
   const child = spawn(command, rest, { ...where, detached: true, stdio: ['ignore', 'pipe', 'pipe', ...gate] })
-  child.stdout?.on('data', options.output)
-  child.stderr?.on('data', options.output)
+  child.stdout?.on('data', (bytes: Uint8Array) => options.output(bytes, 'out'))
+  child.stderr?.on('data', (bytes: Uint8Array) => options.output(bytes, 'err'))
   return child
 }
 

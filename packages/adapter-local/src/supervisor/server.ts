@@ -38,7 +38,7 @@ export function controlServer(supervisor: Supervisor, stopper: Stopper): Server 
       case 'GET /snapshot':
         return supervisor.snapshot(url.searchParams.get('after') ?? undefined, waiting(response))
       case 'GET /evidence':
-        return supervisor.evidence(url.searchParams.get('slot') ?? '')
+        return supervisor.evidence(url.searchParams.get('of') ?? '')
       case 'POST /shutdown':
         return stopper.stop({ forget: url.searchParams.get('forget') === 'true' })
       default:

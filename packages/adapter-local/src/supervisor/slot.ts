@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Evidence, SlotState } from '@kiwi/core'
+import type { Evidence, InstanceState, SlotState } from '@kiwi/core'
 import type { Launch } from './api.js'
 import { Instance } from './instance.js'
 import { logsOf, pruneLogs, readTail } from './log-file.js'
@@ -45,7 +45,8 @@ export class Slot {
 
   get state(): SlotState {
     const { id, release, digest, replicas } = this.order
-    return { id, release, digest, replicas, instances: this.#all.map((instance) => instance.state) }
+    const instances = this.#all.map((instance) => instance.state)
+    return { id, release, digest, replicas, instances: [...instances, ...this.#awaited] }
   }
 
   get evidence(): Evidence {
@@ -91,6 +92,19 @@ export class Slot {
 
   get #all(): readonly Instance[] {
     return [...this.#instances, ...this.#leaving]
+  }
+
+  /** Ordered, but a slot of that name still stops. Stranded ones are not shown: nothing makes them but a new order. */
+  get #awaited(): readonly InstanceState[] {
+    const missing = this.#waiting === undefined || this.stranded ? 0 : this.order.replicas - this.#instances.length
+    return Array.from({ length: Math.max(0, missing) }, (_, index) => ({
+      id: `${this.order.id}-${index + 1}`,
+      phase: 'creating',
+      ready: false,
+      restarts: 0,
+      reason: 'waiting',
+      message: `the instances that had the name ${this.order.id} before still stop`,
+    }))
   }
 
   get #folder(): string {

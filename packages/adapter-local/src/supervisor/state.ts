@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type HealthCheck, KiwiError, type Publish } from '@kiwi/core'
+import { type HealthCheck, KiwiError, type Publish, type TaskState } from '@kiwi/core'
 import type { Root } from './api.js'
 
 /** What was ordered, as it lies in `state.json`. It holds no environment values and no secrets. */
@@ -9,6 +9,7 @@ export interface State {
   readonly fence: number
   readonly revision: number
   readonly slots: readonly SlotOrder[]
+  readonly tasks: readonly TaskOrder[]
   readonly route: readonly string[]
   /** Where the environment listens; told by the claim. */
   readonly front?: Front | undefined
@@ -26,13 +27,26 @@ export interface SlotOrder {
   readonly root: Root
 }
 
+export interface TaskOrder {
+  readonly id: string
+  readonly slot: string
+  readonly stopGraceMs: number
+  readonly root: Root
+  /** How it ended. */
+  readonly outcome?: TaskOutcome | undefined
+}
+
+export type TaskOutcome = Pick<TaskState, 'exitCode' | 'reason' | 'message'> & {
+  readonly phase: 'succeeded' | 'failed'
+}
+
 export interface Front {
   readonly publish: Publish
   /** The port it has, where `publish.port` is 0. Kept, so that it stays the same. */
   readonly port: number
 }
 
-export const emptyState: State = { version: 1, fence: 0, revision: 0, slots: [], route: [] }
+export const emptyState: State = { version: 1, fence: 0, revision: 0, slots: [], tasks: [], route: [] }
 
 export async function loadState(directory: string): Promise<State> {
   const file = stateFile(directory)
@@ -42,7 +56,7 @@ export async function loadState(directory: string): Promise<State> {
   })
   if (text === undefined) return emptyState
   try {
-    return JSON.parse(text) // written by saveState only
+    return { ...emptyState, ...JSON.parse(text) } // written by saveState only, maybe before there were tasks
   } catch (cause) {
     throw new KiwiError('STATE_DIRECTORY_UNFIT', `${file} is damaged`, { cause })
   }

@@ -1,17 +1,27 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RouteState, Snapshot } from '@kiwi/core'
-import type { ActAnswer, ActRequest, ClaimRequest, EvidenceAnswer, Launch, SnapshotAnswer } from './api.js'
+import type { Snapshot } from '@kiwi/core'
+import type {
+  ActAnswer,
+  ActRequest,
+  ClaimRequest,
+  EvidenceAnswer,
+  Launch,
+  OrderedAction,
+  SnapshotAnswer,
+} from './api.js'
 import { trackChanges } from './changes.js'
+import { removeLeftGroups } from './control-group.js'
 import { Front } from './front/front.js'
 import { takeTurns } from './front/pick.js'
 import { killLeftovers } from './leftovers.js'
+import { removeMade, removeUnused } from './made.js'
 import { removeLeftRules } from './network.js'
-import { claimed, ordered, refuseOlder } from './orders.js'
+import { claimed, needsLaunch, ordered, refuseOlder, stillStopping } from './orders.js'
 import { Slot } from './slot.js'
-import { loadState, type SlotOrder, type State, saveState } from './state.js'
-
-const unusedAfterMs = 3_600_000
+import { toSnapshot } from './snapshot.js'
+import { loadState, type SlotOrder, type State, saveState, type TaskOrder } from './state.js'
+import { Task } from './task.js'
 
 /** Owns one environment on this machine: its port and its instances. Takes orders one at a time, each on the disk before it is carried out. */
 export class Supervisor {
@@ -19,8 +29,9 @@ export class Supervisor {
   readonly #changes = trackChanges(`${process.pid}-${Math.round(performance.timeOrigin)}`)
   readonly #front = new Front(takeTurns(() => this.#routed.flatMap((slot) => slot.ready)))
   readonly #slots = new Map<string, Slot>()
+  readonly #tasks = new Map<string, Task>()
   /** Removed, but not gone yet. */
-  readonly #leaving = new Map<Slot, Promise<void>>()
+  readonly #leaving = new Map<Slot | Task, Promise<void>>()
   #state: State
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -54,19 +65,30 @@ export class Supervisor {
 
   act({ token, action }: ActRequest): Promise<ActAnswer> {
     return this.#oneAtATime(async () => {
-      const before = this.#state
+      const before = this.#withOutcomes
       const stranded = new Set([...this.#slots.values()].filter((slot) => slot.stranded).map(({ order }) => order.id))
+      const launch = 'launch' in action ? action.launch : undefined
+      if (launch === undefined && needsLaunch(before, action, token, stranded)) return { launch: 'wanted' }
       const next = ordered(before, action, token, stranded)
-      await this.#openFront()
+      if (action.type === 'remove-target') return this.#removeTarget(next)
+      if (isServing(action)) await this.#openFront()
       await this.#commit(next)
-      this.#apply(action.type === 'ensure-slot' ? { [action.slot]: action.launch } : {})
-      if (action.type !== 'ensure-slot') return { launchKept: false }
-      const { made } = action.launch.root
-      const launchKept = next.slots.some(({ root }) => root.made === made)
-      const old = before.slots.find(({ id }) => id === action.slot)?.root.made
-      if (launchKept && old !== undefined && stranded.has(action.slot)) await rm(old, { recursive: true, force: true })
-      return { launchKept }
+      this.#apply(action, launch)
+      const kept = [...next.slots, ...next.tasks].some(({ root }) => root.made === launch?.root.made)
+      if (kept && action.type === 'ensure-slot' && stranded.has(action.slot)) await removeMade(before, action.slot)
+      return { launch: kept ? 'kept' : 'needless' }
     })
+  }
+
+  /** Volumes stay: what is in them is not Kiwi's. */
+  async #removeTarget(next: State): Promise<ActAnswer> {
+    if (!this.#isEmpty) throw stillStopping()
+    await this.#commit(next)
+    this.#apply()
+    this.#front.close()
+    for (const name of ['made', 'slots', 'logs', 'tasks', 'task-logs'])
+      await rm(join(this.#directory, name), { recursive: true, force: true })
+    return { launch: 'needless' }
   }
 
   /** Resolves with a state that differs from the one named `after`, or with the newest when the signal fires. */
@@ -76,11 +98,15 @@ export class Supervisor {
   }
 
   evidence(id: string): EvidenceAnswer {
-    return this.#slots.get(id)?.evidence ?? { slot: id, instances: [] }
+    return (this.#slots.get(id) ?? this.#tasks.get(id))?.evidence ?? { slot: id, instances: [] }
   }
 
-  /** Nothing runs and nothing is ordered. */
+  /** Nothing runs, and nothing is ordered that is not over. */
   get idle(): boolean {
+    return this.#isEmpty && [...this.#tasks.values()].every(({ outcome }) => outcome !== undefined)
+  }
+
+  get #isEmpty(): boolean {
     return this.#slots.size === 0 && this.#leaving.size === 0
   }
 
@@ -88,10 +114,12 @@ export class Supervisor {
   shutdown({ forget }: { readonly forget: boolean }): Promise<void> {
     return this.#oneAtATime(async () => {
       this.#front.close()
-      if (forget) await this.#commit({ ...this.#state, slots: [], route: [], revision: this.#state.revision + 1 })
-      if (forget) this.#apply({})
-      await Promise.all([...this.#slots.values()].map((slot) => slot.stop()))
+      const { revision } = this.#state
+      if (forget) await this.#commit({ ...this.#state, slots: [], tasks: [], route: [], revision: revision + 1 })
+      if (forget) this.#apply()
+      await Promise.all([...this.#slots.values(), ...this.#tasks.values()].map((one) => one.stop()))
       await Promise.all(this.#leaving.values())
+      await this.#commit(this.#withOutcomes)
     })
   }
 
@@ -103,12 +131,16 @@ export class Supervisor {
 
   /** An earlier supervisor's orders hold; its instances went with it, and what they wrote goes now. */
   async #resume(): Promise<void> {
-    await killLeftovers(join(this.#directory, 'slots'))
+    for (const name of ['slots', 'tasks']) {
+      await killLeftovers(join(this.#directory, name))
+      await rm(join(this.#directory, name), { recursive: true, force: true })
+    }
     await removeLeftRules(this.#directory)
-    await rm(join(this.#directory, 'slots'), { recursive: true, force: true })
-    await removeUnused(join(this.#directory, 'made'), new Set(this.#state.slots.map(({ root }) => root.made)))
-    if (this.#state.slots.length > 0) await this.#openFront().catch(() => {}) // the next order tells who has the port
-    this.#apply({})
+    await removeLeftGroups(this.#directory)
+    const { slots, tasks } = this.#state
+    await removeUnused(join(this.#directory, 'made'), new Set([...slots, ...tasks].map(({ root }) => root.made)))
+    if (slots.length > 0) await this.#openFront().catch(() => {}) // the next order tells who has the port
+    this.#apply()
   }
 
   /** Opens the port again that the claim opened, if this process has not got it. Rejects with `PORT_TAKEN`. */
@@ -125,17 +157,53 @@ export class Supervisor {
     this.#state = next
   }
 
-  #apply(launches: Readonly<Record<string, Launch>>): void {
-    const wanted = new Map(this.#state.slots.map((order) => [order.id, order.fingerprint]))
+  /** The orders as they stand, with what became of the tasks meanwhile. */
+  get #withOutcomes(): State {
+    const news = this.#state.tasks.some(({ id, outcome }) => outcome === undefined && this.#outcomeOf(id) !== undefined)
+    if (!news) return this.#state
+    const tasks = this.#state.tasks.map((order) => ({ ...order, outcome: order.outcome ?? this.#outcomeOf(order.id) }))
+    return { ...this.#state, tasks }
+  }
+
+  #outcomeOf(task: string) {
+    return this.#tasks.get(task)?.outcome
+  }
+
+  /** `launch` is how to start what `action` has ordered. */
+  #apply(action?: OrderedAction, launch?: Launch): void {
+    const { slots, tasks } = this.#state
+    const wanted = new Map(slots.map((order) => [order.id, order.fingerprint]))
     for (const [id, slot] of this.#slots) if (wanted.get(id) !== slot.order.fingerprint) this.#remove(slot)
-    for (const order of this.#state.slots) this.#slotOf(order).apply(order, launches[order.id])
+    for (const [id, task] of this.#tasks) if (tasks.every((order) => order.id !== id)) this.#remove(task)
+    const launchOf = (type: OrderedAction['type'], id: string) =>
+      action?.type === type && id === ('task' in action ? action.task : 'slot' in action && action.slot)
+        ? launch
+        : undefined
+    for (const order of slots) this.#slotOf(order).apply(order, launchOf('ensure-slot', order.id))
+    for (const order of tasks) if (!this.#tasks.has(order.id)) this.#start(order, launchOf('run-once', order.id))
     this.#changes.bump()
+  }
+
+  #start(order: TaskOrder, launch: Launch | undefined): void {
+    const before = [...this.#leaving].filter(([one]) => one instanceof Task && one.order.id === order.id)
+    const task = new Task(order, {
+      directory: this.#directory,
+      launch,
+      after: Promise.all(before.map(([, gone]) => gone)),
+      changed: () => this.#changes.bump(),
+    })
+    this.#tasks.set(order.id, task)
+    task.over
+      .then(() => this.#oneAtATime(() => this.#commit(this.#withOutcomes)))
+      .catch((error: unknown) => console.error(`what became of task ${order.id} could not be written down:`, error))
   }
 
   #slotOf(order: SlotOrder): Slot {
     const known = this.#slots.get(order.id)
     if (known !== undefined) return known
-    const before = [...this.#leaving].filter(([slot]) => slot.order.id === order.id).map(([, gone]) => gone)
+    const before = [...this.#leaving]
+      .filter(([one]) => one instanceof Slot && one.order.id === order.id)
+      .map(([, gone]) => gone)
     const slot = new Slot(order, {
       directory: this.#directory,
       after: before.length === 0 ? undefined : Promise.all(before).then(() => {}),
@@ -148,13 +216,14 @@ export class Supervisor {
     return slot
   }
 
-  #remove(slot: Slot): void {
-    this.#slots.delete(slot.order.id)
-    const gone = slot.remove().finally(() => {
-      this.#leaving.delete(slot)
+  #remove(one: Slot | Task): void {
+    if (one instanceof Slot) this.#slots.delete(one.order.id)
+    else this.#tasks.delete(one.order.id)
+    const gone = one.remove().finally(() => {
+      this.#leaving.delete(one)
       this.#changes.bump()
     })
-    this.#leaving.set(slot, gone)
+    this.#leaving.set(one, gone)
   }
 
   get #routed(): readonly Slot[] {
@@ -162,25 +231,18 @@ export class Supervisor {
   }
 
   #look(): Snapshot {
-    const leaving = [...this.#leaving.keys()].filter((slot) => !this.#slots.has(slot.order.id))
-    const slots = [...this.#slots.values(), ...leaving].map((slot) => slot.state)
-    return { revision: String(this.#state.revision), fence: this.#state.fence, slots, route: this.#lookAtRoute() }
-  }
-
-  #lookAtRoute(): RouteState {
-    const { route } = this.#state
-    const left = [...this.#slots.values(), ...this.#leaving.keys()].filter((slot) => !route.includes(slot.order.id))
-    const draining = left.reduce((sum, slot) => sum + slot.open, 0)
-    const { address } = this.#front
-    return { slots: route, settled: true, draining, addresses: address && route.length > 0 ? [address] : [] }
+    const leaving = [...this.#leaving.keys()]
+    const slots = leaving.filter((one) => one instanceof Slot)
+    const tasks = leaving.filter((one) => one instanceof Task)
+    return toSnapshot(this.#state, {
+      slots: { ordered: this.#slots, leaving: slots },
+      tasks: { ordered: this.#tasks, leaving: tasks },
+      address: this.#front.address,
+    })
   }
 }
 
-/** Made for orders that were never given. A young one may be on its way. */
-async function removeUnused(directory: string, used: ReadonlySet<string>): Promise<void> {
-  const names = await readdir(directory).catch(() => [])
-  for (const path of names.map((name) => join(directory, name))) {
-    const ageMs = Date.now() - (await stat(path)).mtimeMs
-    if (!used.has(path) && ageMs > unusedAfterMs) await rm(path, { recursive: true, force: true })
-  }
+/** Needs the published port. */
+function isServing(action: OrderedAction): boolean {
+  return action.type === 'ensure-slot' || (action.type === 'route' && action.to.length > 0)
 }
