@@ -1,4 +1,4 @@
-import type { Snapshot } from '../contracts/v1/snapshot.js'
+import type { SlotState, Snapshot } from '../contracts/v1/snapshot.js'
 import { done, ensure, removeSlot, routeTo, settlesWithinMs, wait } from './decisions.js'
 import { isOrdered, isReady, isRoutedTo, readyCount, slotOf } from './read.js'
 import { taskOf } from './task.js'
@@ -18,7 +18,7 @@ export interface WayBack {
 export function goBack(wanted: Wanted, seen: Seen, way: WayBack): Decision {
   const { replaces } = wanted
   if (replaces === undefined) return undo(wanted, seen, way)
-  if (replaces.slot === wanted.slot) return restore(replaces, seen)
+  if (replaces.slot === wanted.slot) return rescue(wanted, seen.snapshot) ?? restore(wanted, replaces, seen)
   return isRoutedTo(seen.snapshot, replaces.slot)
     ? settleBack(wanted, replaces, seen, way)
     : bringBack(wanted, replaces, seen, way)
@@ -32,49 +32,69 @@ function undo(wanted: Wanted, seen: Seen, way: WayBack): Decision {
 }
 
 /** The slot itself had the traffic, perhaps with another number of instances. */
-function restore(replaces: SlotWanted, { snapshot, goingBackMs }: Seen): Decision {
-  const slot = slotOf(snapshot, replaces.slot)
-  const routed = snapshot.route.slots.includes(replaces.slot)
-  if (!routed || slot?.replicas === replaces.replicas) return done(snapshot)
-  return goingBackMs < settlesWithinMs
-    ? ensure(snapshot, replaces, replaces.replicas)
-    : done(snapshot, `${replaces.slot} did not get its ${replaces.replicas} instances again`)
+export function restore(wanted: Wanted, old: SlotWanted, seen: Seen): Decision {
+  const { snapshot } = seen
+  const slot = slotOf(snapshot, old.slot)
+  const routed = snapshot.route.slots.includes(old.slot)
+  if (!routed || (slot?.replicas === old.replicas && isReady(slot, old.replicas))) return done(snapshot)
+  return makeWhole(wanted, old, old.replicas, seen) ?? done(snapshot, missed(old))
 }
 
 function bringBack(wanted: Wanted, old: SlotWanted, seen: Seen, way: WayBack): Decision {
-  const { snapshot, goingBackMs } = seen
+  const { snapshot } = seen
   const slot = slotOf(snapshot, old.slot)
-  const late = goingBackMs >= wanted.readyWithinMs
-  const cleared = way.exclusive && !late ? clear(wanted, snapshot) : undefined
+  const cleared = way.exclusive ? clear(wanted, seen) : undefined
   if (cleared) return cleared
   if (isReady(slot, old.replicas)) return routeTo(snapshot, [old.slot])
-  if (!late) {
-    if (!isOrdered(slot, old.replicas)) return ensure(snapshot, old, old.replicas)
-    return wait(`${old.slot} is ready again`, slot, { deadlineMs: wanted.readyWithinMs })
-  }
+  const waiting = makeWhole(wanted, old, atLeast(old, slot), seen)
+  if (waiting) return waiting
   const others = snapshot.route.slots.filter((id) => id !== old.slot)
   const serving = others.reduce((sum, id) => sum + readyCount(slotOf(snapshot, id)), 0)
   if (readyCount(slot) > 0 && readyCount(slot) >= serving) return routeTo(snapshot, [old.slot])
   return rescue(wanted, snapshot) ?? done(snapshot, missed(old))
 }
 
+/** Orders the old slot and waits for it; `undefined` when its time is over, or when nothing that is ordered is carried out. */
+function makeWhole(wanted: Wanted, old: SlotWanted, replicas: number, seen: Seen): Decision | undefined {
+  const { snapshot, goingBackMs, broughtMs } = seen
+  const slot = slotOf(snapshot, old.slot)
+  const { readyWithinMs } = wanted
+  if (goingBackMs >= clearedWithinMs(wanted) + carriedOutWithinMs + readyWithinMs) return undefined
+  if (!isOrdered(slot, replicas)) return ensure(snapshot, old, replicas)
+  return broughtMs >= readyWithinMs
+    ? undefined
+    : wait(`${old.slot} is ready again`, slot, { deadlineMs: readyWithinMs })
+}
+
+/** What others added meanwhile is not taken away here. */
+function atLeast({ replicas }: SlotWanted, slot: SlotState | undefined): number {
+  return Math.max(replicas, slot?.replicas ?? 0)
+}
+
+/** An order that is not seen to be carried out after so long will not be. */
+const carriedOutWithinMs = 60_000
+
+function clearedWithinMs({ spec }: Wanted): number {
+  return spec.stopGraceMs + carriedOutWithinMs
+}
+
 /** Takes the new instances away before old ones start. */
-function clear({ slot: id, spec, ...wanted }: Wanted, snapshot: Snapshot): Decision | undefined {
-  const slot = slotOf(snapshot, id)
-  if (!slot || (slot.replicas === 0 && slot.instances.length === 0)) return undefined
-  if (snapshot.route.slots.includes(id)) return routeTo(snapshot, [])
-  if (slot.replicas > 0) return ensure(snapshot, { slot: id, spec, ...wanted }, 0)
-  return wait(`the instances of ${id} are gone`, slot)
+function clear(wanted: Wanted, { snapshot, goingBackMs }: Seen): Decision | undefined {
+  const slot = slotOf(snapshot, wanted.slot)
+  if (goingBackMs >= clearedWithinMs(wanted) || !slot || (slot.replicas === 0 && slot.instances.length === 0))
+    return undefined
+  if (snapshot.route.slots.includes(slot.id)) return routeTo(snapshot, [])
+  if (slot.replicas > 0) return ensure(snapshot, wanted, 0)
+  return wait(`the instances of ${slot.id} are gone`, slot)
 }
 
 /** The route is on the old slot alone: nothing is taken away before it serves as it did. */
 function settleBack(wanted: Wanted, old: SlotWanted, seen: Seen, way: WayBack): Decision {
-  const { snapshot, goingBackMs, settlingMs } = seen
+  const { snapshot, settlingMs } = seen
   const slot = slotOf(snapshot, old.slot)
-  const late = goingBackMs >= wanted.readyWithinMs
-  if (!late && !isOrdered(slot, old.replicas)) return ensure(snapshot, old, old.replicas)
-  if (!late && !isReady(slot, old.replicas))
-    return wait(`${old.slot} is ready again`, slot, { deadlineMs: wanted.readyWithinMs })
+  const whole = isReady(slot, atLeast(old, slot))
+  const waiting = whole ? undefined : makeWhole(wanted, old, atLeast(old, slot), seen)
+  if (waiting) return waiting
   if (readyCount(slot) === 0) return rescue(wanted, snapshot) ?? done(snapshot, missed(old))
   if (!snapshot.route.settled && settlingMs < settlesWithinMs) return wait('all traffic is back', slot)
   return leave(wanted, seen, way)
@@ -90,7 +110,7 @@ function rescue({ slot: id }: Wanted, snapshot: Snapshot): Decision | undefined 
 function leave(wanted: Wanted, seen: Seen, { keep }: WayBack): Decision {
   const { snapshot } = seen
   const slot = slotOf(snapshot, wanted.slot)
-  const made = slot ? slot.release === wanted.release : taskOf(seen, wanted) !== undefined
+  const made = slot ? slot.release === wanted.release : taskOf(snapshot, wanted) !== undefined
   if (made) return removeSlot(snapshot, wanted.slot)
   if (keep === 'empty' && slot && slot.replicas > 0) return ensure(snapshot, wanted, 0)
   return done(snapshot)

@@ -91,7 +91,7 @@ async function turn(course: Course, snapshot: Snapshot): Promise<RolledOut | und
   const { options, tell, trouble } = course
   const { procedure, wanted, since, clock, target } = options
   const given = await options.instruction()
-  course.progress = look(course.progress, snapshot, wanted, since, clock.now())
+  await keep(course, look(course.progress, snapshot, wanted, since, clock.now()))
   await watchTask(course, snapshot)
   const because = given.because ?? (given.instruction === 'revert' ? askedBack() : undefined)
   if (because && !course.failure) await turnBack(course, because)
@@ -186,7 +186,7 @@ async function keepEvidence({ options }: Course, subject: string): Promise<reado
 async function watchTask(course: Course, snapshot: Snapshot): Promise<void> {
   const { wanted, emit } = course.options
   const { kept } = course.progress
-  const task = taskOf({ snapshot }, wanted)
+  const task = taskOf(snapshot, wanted)
   const told = kept.task?.told
   if (!task || wanted.beforeSwitch === undefined || told === 'succeeded' || told === 'failed') return
   if (task.phase !== 'succeeded' && task.phase !== 'failed') return

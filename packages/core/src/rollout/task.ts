@@ -1,4 +1,4 @@
-import type { TaskState } from '../contracts/v1/snapshot.js'
+import type { Snapshot, TaskState } from '../contracts/v1/snapshot.js'
 import { taskFailed } from '../verdict/task.js'
 import { wait } from './decisions.js'
 import type { Decision, Seen, Wanted } from './types.js'
@@ -8,15 +8,15 @@ export function taskNameOf({ slot }: Pick<Wanted, 'slot'>): string {
   return `${slot}-before-switch`
 }
 
-export function taskOf({ snapshot }: Pick<Seen, 'snapshot'>, wanted: Pick<Wanted, 'slot'>): TaskState | undefined {
-  return snapshot.tasks.find(({ id }) => id === taskNameOf(wanted))
+export function taskOf({ tasks }: Pick<Snapshot, 'tasks'>, wanted: Pick<Wanted, 'slot'>): TaskState | undefined {
+  return tasks.find(({ id }) => id === taskNameOf(wanted))
 }
 
 /** What is to be done before the task is over and well; `undefined` when it is, or when there is none. */
 export function beforeSwitch(wanted: Wanted, seen: Seen): Decision | undefined {
   const { beforeSwitch: asked } = wanted
-  if (asked === undefined) return undefined
-  const task = taskOf(seen, wanted)
+  if (asked === undefined || seen.taskSucceeded) return undefined
+  const task = taskOf(seen.snapshot, wanted)
   if (task?.phase === 'succeeded') return undefined
   if (task?.phase === 'failed' || seen.taskMs >= asked.withinMs)
     return taskFailed(taskNameOf(wanted), task, asked.withinMs)

@@ -55,10 +55,14 @@ export interface Seen {
   readonly unchangedMs: number
   /** Since the task was ordered; 0 when it was not. Also across crashes. */
   readonly taskMs: number
+  /** The task was seen to succeed; also when it is not to be seen any more: nothing is migrated twice. Also across crashes. */
+  readonly taskSucceeded: boolean
   /** Since the route was last seen to change or to be settled, in this process. */
   readonly settlingMs: number
   /** Since it was first decided to go back. Also across crashes. */
   readonly goingBackMs: number
+  /** Since the old slot was first seen to be ordered as it was, on the way back; before that 0. Also across crashes. */
+  readonly broughtMs: number
 }
 
 export type Decision =
