@@ -73,10 +73,9 @@ async function walk(state: State, folder: string): Promise<void> {
 }
 
 async function listTracked(state: State, prefix: string, workTree: WorkTree, depth: number): Promise<void> {
-  const root = join(state.root, prefix)
-  const committed = workTree.commit === undefined ? new Map() : await committedFiles(state.git, root)
+  const committed = await committedFiles(state.git, workTree)
   for (const [path, file] of committed) if (!isExcluded(state, prefix + path)) state.committed.set(prefix + path, file)
-  for (const path of await listWorkTree(state.git, root)) {
+  for (const path of await listWorkTree(state.git, workTree)) {
     if (path.split('/').some((part) => part === '' || part === '.' || part === '..' || isGitFolder(part))) continue
     if (!(await isRealFolder(state, dirname(prefix + path)))) continue
     if ((await add(state, prefix + path)) === 'directory') await listNested(state, prefix + path, depth + 1)

@@ -91,10 +91,14 @@ async function probe(place: Place, context: Context): Promise<Probe> {
 
 /** Only the present state can be asked for: what is checked out, and the tags of its commit. */
 async function* refs(place: Place, context: Context): AsyncIterable<Ref> {
-  const { commit, branch } = await resolve(place, 'HEAD', context)
-  yield { name: branch ?? 'HEAD', kind: 'branch', commit, default: true }
-  const workTree = await inPlace(place, context, (seen) => Promise.resolve(seen.workTree))
-  for (const name of workTree?.tags ?? []) yield { name, kind: 'tag', commit }
+  yield* await inPlace(place, context, async (seen): Promise<Ref[]> => {
+    const { branch = 'HEAD', tags = [] } = seen.workTree ?? {}
+    const commit = seen.workTree?.commit ?? (await snapshot(place, seen)).commit
+    return [
+      { name: branch, kind: 'branch', commit, default: true },
+      ...tags.map((name): Ref => ({ name, kind: 'tag', commit })),
+    ]
+  })
 }
 
 async function resolve(place: Place, ref: string, context: Context): Promise<Revision> {

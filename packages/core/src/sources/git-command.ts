@@ -18,8 +18,8 @@ export interface GitAccess {
   readonly directory: string
   readonly limits: SourceLimits
   /**
-   * git looks at someone's own repository instead of at our copy. Nothing that its configuration says is carried out, it may belong to
-   * anyone, and no protocol is allowed.
+   * git looks at someone's own repository instead of at our copy: it may belong to anyone, and no protocol is allowed. Only such commands may
+   * be run in it that carry out nothing of its configuration.
    */
   readonly ownFiles?: boolean | undefined
 }
@@ -106,7 +106,7 @@ function createGit(
   const { signal } = watch
   const redactor = createRedactor()
   if (token !== undefined) redactor.add(token, reference?.secret ?? 'token')
-  const run = async (args: readonly string[], place: GitPlace = {}, onOutput?: (chunk: Uint8Array) => void) => {
+  const run = async (args: readonly string[], place: GitPlace = {}, onEntries?: (chunk: Uint8Array) => void) => {
     if (signal.aborted) throw cancelled(signal)
     // Loaded at first use: importing @kiwi/core stays fast.
     const { simpleGit } = await import('simple-git')
@@ -114,14 +114,15 @@ function createGit(
     const git = simpleGit({
       baseDir: place.directory ?? scratch,
       abort: signal,
-      trimmed: true,
+      // A path in a list may begin with a space.
+      trimmed: onEntries === undefined,
       allowEnvironment: Object.keys(environment),
       unsafe: { allowUnsafeConfigEnvCount: true, allowUnsafeConfigPaths: true, allowUnsafeSshCommand: true },
       // The default takes a failure without a word on stderr for a success.
       errors: (error, { exitCode, stdErr }) =>
         error ?? (exitCode === 0 ? undefined : Buffer.from(`git ended with ${exitCode}. ${Buffer.concat(stdErr)}`)),
     })
-    if (onOutput !== undefined) git.outputHandler((_command, output) => void output.on('data', onOutput))
+    if (onEntries !== undefined) git.outputHandler((_command, output) => void output.on('data', onEntries))
     try {
       return await git.env(environment).raw([...args])
     } catch (error) {

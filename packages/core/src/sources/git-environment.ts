@@ -95,7 +95,6 @@ export function environmentFor({
     const value = process.env[name]
     if (value !== undefined) environment[name] = value
   }
-  if (ownFiles) return { ...environment, ...settings(harmless) }
   if (token === undefined || address.origin === undefined) return environment
   return { ...environment, ...(place.largeFiles === undefined ? header(address.origin, token) : pair(token)) }
 }
@@ -105,9 +104,6 @@ const inherited = [
   ...['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'all_proxy', 'no_proxy'],
 ]
 
-/** Stronger than the repository's own configuration, unlike what is in the file. */
-const harmless = { 'core.fsmonitor': 'false', 'core.hooksPath': '/dev/null', 'core.untrackedCache': 'false' }
-
 /**
  * As configuration in the environment: not in argv, not in a URL, not on disk. `Authorization` for one origin only; other header
  * names would follow a redirect to a second host.
@@ -115,7 +111,11 @@ const harmless = { 'core.fsmonitor': 'false', 'core.hooksPath': '/dev/null', 'co
 function header(origin: string, token: string): Record<string, string> {
   const { user, password } = credentialsOf(token)
   const encoded = Buffer.from(`${user}:${password}`).toString('base64')
-  return settings({ [`http.${origin}.extraHeader`]: `Authorization: Basic ${encoded}` })
+  return {
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: `http.${origin}.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${encoded}`,
+  }
 }
 
 function pair(token: string): Record<string, string> {
@@ -129,16 +129,6 @@ function credentialsOf(token: string): { user: string; password: string } {
   return colon === -1
     ? { user: 'x-access-token', password: token }
     : { user: token.slice(0, colon), password: token.slice(colon + 1) }
-}
-
-function settings(values: Readonly<Record<string, string>>): Record<string, string> {
-  const entries = Object.entries(values)
-  const environment: Record<string, string> = { GIT_CONFIG_COUNT: String(entries.length) }
-  for (const [index, [key, value]] of entries.entries()) {
-    environment[`GIT_CONFIG_KEY_${index}`] = key
-    environment[`GIT_CONFIG_VALUE_${index}`] = value
-  }
-  return environment
 }
 
 function largeFileServer({ protocol, url, origin }: RepositoryAddress): string {
