@@ -42,10 +42,17 @@ export function definition(repository: string, baseImage: string, port = 0): Ser
   return {
     name: 'hello',
     source: { git: repository },
-    build: { dockerfile: 'auto', baseImage },
+    build: { dockerfile: { mode: 'auto' }, baseImage },
     image: { registry: 'embedded', repository: 'hello' },
     environments: {
-      production: { runtime: 'local', publish: { port }, health: { path: '/', intervalMs: 1_000 }, stopGraceMs: 5_000 },
+      production: {
+        runtime: 'local',
+        replicas: 1,
+        strategy: 'blue-green',
+        publish: { port },
+        health: { path: '/', intervalMs: 1_000 },
+        stopGraceMs: 5_000,
+      },
     },
   }
 }
