@@ -7,6 +7,15 @@ export {
   randomFaults,
   withFaults,
 } from './faults.js'
+export type { KitCase } from './kits/kit.js'
+export {
+  type KitPrograms,
+  kitVariables,
+  nodePrograms,
+  type RuntimeKitOptions,
+  runtimeKit,
+  shellPrograms,
+} from './kits/runtime/index.js'
 export { type MemoryBuilder, type MemoryBuilderOptions, memoryBuilder } from './memory-builder.js'
 export { type MemoryImages, memoryImages } from './memory-image.js'
 export { type MemoryRegistry, memoryRegistry } from './memory-registry.js'

@@ -27,6 +27,13 @@ export interface Pace {
   readonly restartsAfterMs: number
 }
 
+export interface Born {
+  readonly id: string
+  readonly ageMs: number
+  /** What it prints at a start. */
+  readonly prints: string
+}
+
 export interface Life {
   readonly state: InstanceState
   /** What it printed so far, and after how many milliseconds of its life. */
@@ -38,21 +45,23 @@ export interface Life {
 const neverStarted = 'exec: no such file or directory'
 
 /** An instance of that age. Nothing is remembered: the same age and fate give the same life. */
-export function lifeOf(id: string, ageMs: number, fate: Fate, { startsAfterMs, restartsAfterMs }: Pace): Life {
+export function lifeOf(born: Born, fate: Fate, pace: Pace): Life {
+  const { id, ageMs, prints } = born
+  const { startsAfterMs } = pace
   const made = { id, phase: 'creating', ready: false, restarts: 0 } as const
   if (fate === 'not-made')
     return { state: { ...made, reason: 'Unschedulable', message: 'no node has room' }, lines: [] }
   if (ageMs < startsAfterMs) return { state: made, lines: [], nextAgeMs: startsAfterMs }
   if (fate === 'cannot-start')
     return { state: { ...made, phase: 'exited', reason: 'start-failed', message: neverStarted }, lines: [] }
-  const started = { ageMs: startsAfterMs, text: `${id} started` }
+  const started = { ageMs: startsAfterMs, text: prints }
   const running = { ...made, phase: 'running' } as const
   if (fate === 'ready') return { state: { ...running, ready: true }, lines: [started] }
   if (fate === 'never') return { state: { ...running, message: 'nothing listens' }, lines: [started] }
-  return crashing(id, ageMs, fate === 'crashes' ? { exits: 1 } : fate, { startsAfterMs, restartsAfterMs })
+  return crashing(born, fate === 'crashes' ? { exits: 1 } : fate, pace)
 }
 
-function crashing(id: string, ageMs: number, fate: Extract<Fate, object>, pace: Pace): Life {
+function crashing({ id, ageMs, prints }: Born, fate: Extract<Fate, object>, pace: Pace): Life {
   const { exits, times = Number.POSITIVE_INFINITY, reason, says = 'it ended by itself' } = fate
   const lines: { ageMs: number; text: string }[] = []
   let restarts = 0
@@ -63,7 +72,7 @@ function crashing(id: string, ageMs: number, fate: Extract<Fate, object>, pace: 
   }
   const ended = { exitCode: exits, ...(reason !== undefined && { reason }) }
   if (ageMs >= at) {
-    lines.push({ ageMs: at, text: `${id} started` })
+    lines.push({ ageMs: at, text: prints })
     return { state: { id, phase: 'running', ready: true, restarts, ...ended }, lines }
   }
   return { state: { id, phase: 'exited', ready: false, restarts: restarts - 1, ...ended }, lines, nextAgeMs: at }

@@ -18,6 +18,8 @@ type TargetName = Pick<Target, 'service' | 'environment'>
 export interface MemoryRuntimeOptions {
   /** What becomes of an instance; asked at every look, so that an answer may change (tell `refresh`). Default: it is ready. */
   readonly health?: ((digest: string, spec: InstanceSpec, instance: string) => Fate) | undefined
+  /** What an instance prints when it starts. Default: that it started. */
+  readonly prints?: ((digest: string, spec: InstanceSpec, instance: string) => string) | undefined
   /** What becomes of a command that runs once; `env` has secrets resolved. Default: it succeeds. */
   readonly task?: ((task: Pick<Task, 'id' | 'slot' | 'action' | 'env'>) => TaskFate) | undefined
   /** Default: the machine's. With a test clock nothing takes real time. */
@@ -148,8 +150,9 @@ export function memoryRuntime(options: MemoryRuntimeOptions = {}): MemoryRuntime
 
 function natureOf(options: MemoryRuntimeOptions): Nature {
   const { health = () => 'ready', task = () => 'succeeds', addresses = [] } = options
+  const { prints = (_, __, instance) => `${instance} started` } = options
   return {
-    ...{ health, task, addresses },
+    ...{ health, task, prints, addresses },
     startsAfterMs: options.startsAfterMs ?? 5,
     restartsAfterMs: options.restartsAfterMs ?? 10,
     stopsAfterMs: options.stopsAfterMs ?? 0,

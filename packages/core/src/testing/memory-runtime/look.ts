@@ -8,6 +8,7 @@ import type { Instance, Place, Slot, Task } from './place.js'
 export interface Nature extends Pace {
   health(digest: string, spec: InstanceSpec, instance: string): Fate
   task(task: Task): TaskFate
+  prints(digest: string, spec: InstanceSpec, instance: string): string
   readonly stopsAfterMs: number
   readonly taskTakesMs: number
   readonly settlesAfterMs: number
@@ -69,7 +70,8 @@ function slotState(slot: Slot, now: number, nature: Nature, later: (at: number |
 }
 
 function instanceLife({ digest, spec }: Slot, { id, madeAt, stoppedAt }: Instance, now: number, nature: Nature): Life {
-  return lifeOf(id, (stoppedAt ?? now) - madeAt, nature.health(digest, spec, id), nature)
+  const born = { id, ageMs: (stoppedAt ?? now) - madeAt, prints: nature.prints(digest, spec, id) }
+  return lifeOf(born, nature.health(digest, spec, id), nature)
 }
 
 function taskLife(task: Task, now: number, nature: Nature): TaskLife {
