@@ -5,6 +5,7 @@ import { writeJson } from './harness.mjs'
 import { longSecret, secretsOf } from './redaction/cases.mjs'
 import { maskedShare } from './redaction/corpus.mjs'
 import { cost } from './redaction/cost.mjs'
+import { throughTheWorld } from './redaction/elsewhere.mjs'
 import { watchProcesses } from './redaction/processes.mjs'
 import { wholeRun } from './redaction/runs.mjs'
 import { cutEverywhere } from './redaction/streams.mjs'
@@ -25,7 +26,8 @@ export async function plan(seed) {
     { kind: 'cost', seed },
     { kind: 'corpus', seed, words: false },
     { kind: 'corpus', seed, words: true },
-    ...['found', 'switched off'].map((redactor) => ({ kind: 'processes', seed, redactor })),
+    ...['on', 'switched off'].map((redactor) => ({ kind: 'processes', seed, redactor })),
+    ...['on', 'switched off'].map((redactor) => ({ kind: 'elsewhere', seed, batch: 0, redactor })),
     ...batch.slice(0, 4).map((index) => ({ kind: 'run', seed, batch: index, redactor: 'on' })),
     ...batch.slice(0, 2).map((index) => ({ kind: 'run', seed, batch: index, redactor: 'switched off' })),
     { kind: 'stream', seed, batch: 0, redactor: 'switched off' },
@@ -63,6 +65,7 @@ async function sinksOf(scenario, signal) {
   if (kind === 'corpus') return { corpus: maskedShare(seed, scenario) }
   if (kind === 'processes') return watchProcesses(seed, { blindly, signal })
   if (kind === 'run') return wholeRun(secretsOf(seed, batch), { blindly })
+  if (kind === 'elsewhere') return throughTheWorld(secretsOf(seed, batch), { blindly })
   if (kind === 'stream')
     return { 'log events, cut at every byte': await cutEverywhere(secretsOf(seed, batch), { blindly }) }
   const long = longSecret(seed)

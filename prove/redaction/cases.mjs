@@ -63,6 +63,15 @@ export function between(id, text) {
 }
 
 /**
+ * The same cases under other names: one place, one prefix.
+ * @param {string} prefix
+ * @param {readonly Case[]} cases
+ */
+export function prefixed(prefix, cases) {
+  return cases.map((one) => ({ ...one, id: `${prefix} ${one.id}` }))
+}
+
+/**
  * Judges what came out of a sink. A case that is not there at all is lost: then nothing was proven about it.
  * @param {readonly Case[]} cases those that were put in
  * @param {readonly string[]} texts all text of the sink

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { inspect } from 'node:util'
-import { casesOf, judge, marked, stringsOf } from './cases.mjs'
+import { casesOf, judge, marked, prefixed, stringsOf } from './cases.mjs'
 import { fromSource } from './source.mjs'
 
 const { createKiwi } = await fromSource('kiwi')
@@ -69,11 +69,6 @@ export async function wholeRun(secrets, { blindly }) {
 }
 
 const whole = { depth: 20, maxStringLength: null, maxArrayLength: null, breakLength: Number.POSITIVE_INFINITY }
-
-/** The same cases under other names: one place, one prefix. */
-function prefixed(prefix, cases) {
-  return cases.map((one) => ({ ...one, id: `${prefix} ${one.id}` }))
-}
 
 function definition(git, secrets) {
   return {
