@@ -1,6 +1,7 @@
-import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KiwiError } from '../errors/kiwi-error.js'
+import { copyFile } from './file-copy.js'
 import type { Checkout } from './git-checkout.js'
 import type { Git } from './git-command.js'
 import { largeFileConfiguration } from './git-environment.js'
@@ -22,6 +23,8 @@ interface Place {
 
 interface Pointer {
   readonly path: string
+  /** SHA-256 of the content. */
+  readonly object: string
   readonly bytes: number
 }
 
@@ -48,8 +51,8 @@ async function findPointers({ workTree, tree }: Place): Promise<Pointer[]> {
   const small = tree.files.filter(({ kind, bytes }) => kind === 'file' && bytes > 0 && bytes < longestPointer)
   const pointers: Pointer[] = []
   for (const { path } of small) {
-    const bytes = sizeInPointer(await readFile(join(workTree, path), 'latin1'))
-    if (bytes !== undefined) pointers.push({ path, bytes })
+    const pointer = parsePointer(await readFile(join(workTree, path), 'latin1'))
+    if (pointer !== undefined) pointers.push({ path, ...pointer })
   }
   return pointers
 }
@@ -62,11 +65,11 @@ async function usesLargeFiles(workTree: string, { files }: CommitTree): Promise<
   return false
 }
 
-function sizeInPointer(text: string): number | undefined {
+function parsePointer(text: string): Omit<Pointer, 'path'> | undefined {
   if (!text.startsWith('version https://git-lfs.github.com/spec/v1\n')) return undefined
-  if (!/^oid sha256:[0-9a-f]{64}$/m.test(text)) return undefined
+  const object = /^oid sha256:([0-9a-f]{64})$/m.exec(text)?.[1]
   const size = /^size (\d{1,15})$/m.exec(text)?.[1]
-  return size === undefined ? undefined : Number(size)
+  return object === undefined || size === undefined ? undefined : { object, bytes: Number(size) }
 }
 
 async function requireTool(git: Git): Promise<void> {
@@ -99,10 +102,24 @@ async function download(
     largeFiles: configuration,
   }
   const { limits, watch, address } = git
-  await withSizeLimit(storage, { limits, watch, what: `${address.url} (large files)` }, () =>
-    git.run(['lfs', 'fetch', 'origin', commit], place),
-  )
+  if (address.protocol === 'file') await borrowLocal(address.url, storage, pointers)
+  else
+    await withSizeLimit(storage, { limits, watch, what: `${address.url} (large files)` }, () =>
+      git.run(['lfs', 'fetch', 'origin', commit], place),
+    )
+  // git would take a file that is there for the one it wants.
+  for (const { path } of pointers) await rm(join(workTree, path))
   for (const paths of inArguments(pointers)) await git.run(['checkout-index', '--force', '--', ...paths], place)
+}
+
+/** git-lfs cannot fetch from a repository on the same machine while GIT_DIR is set; one that is missing there is missed later. */
+async function borrowLocal(repository: string, storage: string, pointers: readonly Pointer[]): Promise<void> {
+  for (const { object } of pointers) {
+    const folder = join('objects', object.slice(0, 2), object.slice(2, 4))
+    await mkdir(join(storage, folder), { recursive: true })
+    for (const git of ['.git', '.'])
+      await copyFile(join(repository, git, 'lfs', folder, object), join(storage, folder, object)).catch(() => undefined)
+  }
 }
 
 function inArguments(pointers: readonly Pointer[]): string[][] {
