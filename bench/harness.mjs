@@ -16,6 +16,8 @@ import { cpus, release, totalmem } from 'node:os'
  * @property {(round: number) => unknown} kiwi measured
  * @property {Record<string, (round: number) => unknown>} [peers] do the same thing; measured in turn with Kiwi
  *
+ * @typedef {{ figure: string, value: number, unit: string, aim?: string }} Figure one row of a bench that exports `figures` instead
+ *
  * @typedef {{ case: string, who: string, round: number, ms: number }} Sample
  */
 

@@ -24,12 +24,33 @@ async function run() {
   const exported = await import(`./${name}.mjs`)
   /** @type {import('./harness.mjs').Bench} */
   const bench = exported.bench ?? exported
+  if (exported.figures) return await report(exported.figures)
   const context = await bench.setup?.()
   try {
     await compare(bench, context)
   } finally {
     await context?.[Symbol.asyncDispose]()
   }
+}
+
+/**
+ * For what is not one time beside another's: figures with their aims.
+ * @param {() => Promise<import('./harness.mjs').Figure[]>} figures
+ */
+async function report(figures) {
+  const rows = await figures()
+  const result = { bench: name, rows, machine: machine() }
+  mkdirSync(`${here}/results`, { recursive: true })
+  writeFileSync(`${here}/results/${name}.json`, `${JSON.stringify(result, undefined, 1)}\n`)
+  const text = rows.map(({ figure, value, unit, aim }) => [
+    figure,
+    `${value} ${unit}`,
+    aim === undefined ? '' : `aim ${aim}`,
+  ])
+  const widths = [0, 1].map((column) => Math.max(...text.map((row) => (row[column] ?? '').length)))
+  for (const [figure = '', value = '', aim] of text)
+    console.log(`${figure.padEnd(widths[0] ?? 0)}  ${value.padStart(widths[1] ?? 0)}  ${aim}`)
+  console.log(JSON.stringify(result))
 }
 
 /**

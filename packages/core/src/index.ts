@@ -2,6 +2,8 @@ export type * from './contracts/v1/index.js'
 export { catalogue, type ErrorCode } from './errors/catalogue.js'
 export { type Effect, type ErrorRecord, KiwiError, type KiwiErrorOptions } from './errors/kiwi-error.js'
 export type { EventBody, KiwiEvent, ProgressEvent, Stage, StoredEvent } from './events/event.js'
+export type { FeedItem, FeedOptions } from './events/feed.js'
+export type { LogMatch, LogOptions } from './events/logs.js'
 export type { Run } from './events/run-handle.js'
 export { digestOf, verified } from './image/digest.js'
 export { type OciLayout, ociLayout } from './image/layout.js'
@@ -10,17 +12,36 @@ export { pipe } from './image/pipe.js'
 export { type ImageReference, parseReference } from './image/reference.js'
 export { folderPrefix, isLeftBehind } from './journal/worker.js'
 export { createKiwi, type Kiwi } from './kiwi.js'
-export type { ImageRecord, Release } from './model/release.js'
-export type { Command, ReleaseRequest, RollbackRequest, RunRequest } from './model/run.js'
+export type { Build, ImageRecord, Release } from './model/release.js'
+export type { Command, QueuePolicy, RunKind, RunRequest } from './model/run.js'
 export type {
+  BeforeSwitch,
+  BuildCache,
   BuildSettings,
+  DirectorySourceDefinition,
+  DockerfileChoice,
   EnvironmentDefinition,
   GitSourceDefinition,
   ImageSettings,
+  ResourceQuantities,
+  ResourceSettings,
   ServiceDefinition,
+  SourceDefinition,
+  Strategy,
+  ToleranceSettings,
+  TriggerDefinition,
 } from './model/service.js'
 export type { Services } from './registers/services.js'
 export type { KiwiOptions } from './options.js'
+export type { Doctor } from './plan/doctor.js'
+export type { Change, Plan, Problem, Warning } from './plan/plan.js'
+export type { Planner } from './plan/planner.js'
+export type { AdapterEntry, AdapterFactory, AdapterRegister, RegisteredAdapter } from './registers/entry.js'
+export type { Pruned } from './release/prune.js'
+export type { Quarantined } from './release/quarantine.js'
+export type { Readiness } from './release/readiness.js'
+export type { Status } from './release/status.js'
+export type { Diagnosis, DiagnosisCode, Fix, Remedy } from './verdict/diagnosis.js'
 export { isSecretReference, secret } from './secrets/reference.js'
 export type { SecretResolver } from './secrets/resolver.js'
 export { gitSource } from './sources/git.js'

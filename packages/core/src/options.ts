@@ -2,7 +2,9 @@ import type { Builder } from './contracts/v1/builder.js'
 import type { Clock } from './contracts/v1/clock.js'
 import type { Registry } from './contracts/v1/registry.js'
 import type { Runtime } from './contracts/v1/runtime.js'
+import type { Source } from './contracts/v1/source.js'
 import type { Store } from './contracts/v1/store.js'
+import type { SourceDefinition } from './model/service.js'
 import type { AdapterFactory } from './registers/entry.js'
 import type { SecretResolver } from './secrets/resolver.js'
 
@@ -19,6 +21,8 @@ export interface KiwiOptions {
         readonly runtimes?: Readonly<Record<string, AdapterFactory<Runtime>>> | undefined
       }
     | undefined
+  /** Takes the place of Kiwi's own sources where it answers one: a source in memory for tests. */
+  readonly source?: ((definition: SourceDefinition) => Source | undefined) | undefined
   readonly store: Store
   /** Looks a secret's value up at use. Default: the environment variable of that name. */
   readonly secrets?: SecretResolver | undefined

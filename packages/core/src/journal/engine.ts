@@ -50,7 +50,8 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
       builders,
       registries: adapterPool('registry', store, registries, kinds.registries ?? {}),
       runtimes: adapterPool('runtime', store, runtimes, kinds.runtimes ?? {}),
-      source: (definition) => createSource(definition, { directory: sourcesOf(directory) }),
+      source: (definition) =>
+        options.source?.(definition) ?? createSource(definition, { directory: sourcesOf(directory) }),
     },
     store,
     hub: createHub(),
