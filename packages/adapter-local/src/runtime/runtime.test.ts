@@ -58,8 +58,10 @@ describe('the life of a slot', () => {
     const ready = await startSlot('a', answering('hello'))
     expect(ready.slots).toMatchObject([{ id: 'a', release: 'release-a', replicas: 1 }])
     expect(ready.slots[0]?.instances).toMatchObject([{ id: 'a-1', phase: 'running', ready: true, restarts: 0 }])
-    expect(ready.route).toEqual({ slots: [], settled: true, draining: 0, addresses: [] })
-    const address = await route('a')
+    const [address = ''] = ready.route.addresses
+    expect(ready.route).toEqual({ slots: [], settled: true, draining: 0, addresses: [address] })
+    expect((await fetch(address)).status).toBe(503)
+    expect(await route('a')).toBe(address)
     expect(await (await fetch(address)).text()).toBe('hello')
     expect((await look(runtime)).route).toMatchObject({ slots: ['a'], settled: true, addresses: [address] })
   })

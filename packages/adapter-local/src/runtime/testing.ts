@@ -9,6 +9,7 @@ import {
   type Descriptor,
   digestOf,
   type EnsureSlot,
+  type ImageAtUse,
   type InstanceSpec,
   mediaTypes,
   type Publish,
@@ -40,15 +41,29 @@ export const web: Target = {
 let bundle: Promise<string> | undefined
 const scratch = mkdtempSync(join(tmpdir(), 'kiwi-runtime-'))
 const started: LocalRuntime[] = []
-afterEach(stopAll)
+afterEach(() => stopAll(started.splice(0)))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 /** A runtime with a directory of its own, unless told; its environments end with the test. */
 export async function startRuntime(options: Partial<LocalRuntimeOptions> = {}): Promise<LocalRuntime> {
-  const directory = options.directory ?? newDirectory()
-  const runtime = localRuntime({ supervisorPath: await bundleSupervisor(), ...options, directory })
+  const runtime = await makeRuntime(options)
   started.push(runtime)
   return runtime
+}
+
+/** One runtime for all tests of a file, which have targets of their own. */
+export function sharedRuntime(options: Partial<LocalRuntimeOptions>): () => Promise<LocalRuntime> {
+  let made: Promise<LocalRuntime> | undefined
+  afterAll(async () => made && stopAll([await made]))
+  return () => {
+    made ??= makeRuntime(options)
+    return made
+  }
+}
+
+async function makeRuntime(options: Partial<LocalRuntimeOptions> = {}): Promise<LocalRuntime> {
+  const directory = options.directory ?? newDirectory()
+  return localRuntime({ supervisorPath: await bundleSupervisor(), ...options, directory })
 }
 
 /** Goes when the tests of the file are over. */
@@ -75,9 +90,8 @@ export function bundleSupervisor(): Promise<string> {
   return bundle
 }
 
-async function stopAll(): Promise<void> {
-  for (const runtime of started.splice(0))
-    for (const target of await runtime.list()) await runtime.stop(target).catch(() => {})
+async function stopAll(runtimes: readonly LocalRuntime[]): Promise<void> {
+  for (const runtime of runtimes) for (const target of await runtime.list()) await runtime.stop(target).catch(() => {})
 }
 
 /** Puts an image of the layers into the runtime; resolves to its manifest digest. */
@@ -99,6 +113,17 @@ export async function putImage(runtime: Runtime, config: RunConfig, ...layers: r
   const descriptors = layers.map(({ descriptor }) => descriptor)
   const manifest = encode({ schemaVersion: 2, mediaType, config: described, layers: descriptors })
   return (await sink.manifest(manifest, { mediaType }, context)).digest
+}
+
+/** As a kit asks for them: one image for each answer. */
+export function twoImages(
+  answers: readonly [string, string],
+  put: (runtime: Runtime, answer: string) => Promise<string>,
+) {
+  return (runtime: Runtime): Promise<readonly [ImageAtUse, ImageAtUse]> => {
+    const image = async (answer: string) => ({ digest: await put(runtime, answer), name: `kit/${answer}`, pull: '' })
+    return Promise.all([image(answers[0]), image(answers[1])])
+  }
 }
 
 /** An image whose one file is a Node.js program; for runtimes without isolation. */

@@ -15,7 +15,7 @@ await main(process.argv[2] ?? '')
 
 /**
  * The process that owns one environment: `node main.js DIRECTORY`. Ends at once, with 0, when another one owns it already; else stays
- * until it is told to stop, or until nothing is ordered and nobody has asked for a while.
+ * until it is told to stop, or until nothing is ordered or claimed and nobody has asked for a while.
  */
 async function main(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })

@@ -32,13 +32,9 @@ function shown<T extends Slot | Task>({ ordered, leaving }: Those<T>): readonly 
   return [...ordered.values(), ...leaving.filter(({ order }) => !ordered.has(order.id))]
 }
 
+/** The address is there as long as the port is open, also while nothing is routed: it answers that nobody is ready. */
 function toRoute({ route }: State, { ordered, leaving }: Those<Slot>, address: string | undefined): RouteState {
   const left = [...ordered.values(), ...leaving].filter(({ order }) => !route.includes(order.id))
   const draining = left.reduce((sum, slot) => sum + slot.open, 0)
-  return {
-    slots: route,
-    settled: true,
-    draining,
-    addresses: address !== undefined && route.length > 0 ? [address] : [],
-  }
+  return { slots: route, settled: true, draining, addresses: address === undefined ? [] : [address] }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Snapshot } from '@kiwi/core'
@@ -82,7 +83,9 @@ export class Supervisor {
 
   /** Volumes stay: what is in them is not Kiwi's. */
   async #removeTarget(next: State): Promise<ActAnswer> {
-    if (!this.#isEmpty) throw stillStopping()
+    const leaving = [...this.#leaving]
+    if (leaving.some(([one]) => one instanceof Slot)) throw stillStopping()
+    await Promise.all(leaving.map(([, gone]) => gone)) // tasks, which end with their grace
     await this.#commit(next)
     this.#apply()
     this.#front.close()
@@ -101,9 +104,10 @@ export class Supervisor {
     return (this.#slots.get(id) ?? this.#tasks.get(id))?.evidence ?? { slot: id, instances: [] }
   }
 
-  /** Nothing runs, and nothing is ordered that is not over. */
+  /** Nothing runs, and nobody has claimed the port. A directory that somebody has removed holds no claims any more. */
   get idle(): boolean {
-    return this.#isEmpty && [...this.#tasks.values()].every(({ outcome }) => outcome !== undefined)
+    const claimed = this.#state.front !== undefined && existsSync(this.#directory)
+    return !claimed && this.#isEmpty && [...this.#tasks.values()].every(({ outcome }) => outcome !== undefined)
   }
 
   get #isEmpty(): boolean {
@@ -139,7 +143,7 @@ export class Supervisor {
     await removeLeftGroups(this.#directory)
     const { slots, tasks } = this.#state
     await removeUnused(join(this.#directory, 'made'), new Set([...slots, ...tasks].map(({ root }) => root.made)))
-    if (slots.length > 0) await this.#openFront().catch(() => {}) // the next order tells who has the port
+    await this.#openFront().catch(() => {}) // the next order tells who has the port
     this.#apply()
   }
 
