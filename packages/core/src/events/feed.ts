@@ -1,5 +1,6 @@
+import { bell } from './bell.js'
 import type { StoredEvent } from './event.js'
-import { type FollowOptions, wakeOrPoll } from './follow.js'
+import type { FollowOptions } from './follow.js'
 
 export interface FeedOptions {
   /** The cursor of the last item that was seen; left out: from the beginning. */
@@ -25,8 +26,9 @@ export async function* feed(
 ): AsyncGenerator<FeedItem> {
   const until = signal ? AbortSignal.any([signal, closing]) : closing
   let cursor = after
-  let wake = () => {}
-  const stop = hub.subscribeAll(() => wake())
+  const ended = new AbortController()
+  const news = bell(clock, AbortSignal.any([until, ended.signal]))
+  const stop = hub.subscribeAll(news.ring)
   try {
     while (!until.aborted) {
       const items = await store.feed(cursor, batch)
@@ -34,9 +36,10 @@ export async function* feed(
         yield item
         cursor = item.cursor
       }
-      if (items.length === 0) await wakeOrPoll(clock, until, pollMs, (resolve) => (wake = resolve))
+      if (items.length === 0) await news.wait(pollMs)
     }
   } finally {
     stop()
+    ended.abort()
   }
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
+import { bell } from './bell.js'
 import type { KiwiEvent } from './event.js'
 import type { Hub } from './hub.js'
 
 /** A run that another process works on is looked at this often. */
-const pollMs = 200
+export const pollMs = 200
 
 /** A listener that is this far behind misses progress, never an event. */
 const mostProgress = 1_000
@@ -23,12 +24,13 @@ export interface FollowOptions {
  */
 export async function* follow(runId: string, { store, hub, clock, signal }: FollowOptions): AsyncGenerator<KiwiEvent> {
   const live: KiwiEvent[] = []
-  let wake = () => {}
+  const ended = new AbortController()
+  const news = bell(clock, AbortSignal.any([signal, ended.signal]))
   let failure: KiwiError | undefined
-  const stop = hub.subscribe(runId, (news) => {
-    if (KiwiError.is(news)) failure = news
-    else if (news.type !== 'progress' || live.length < mostProgress) live.push(news)
-    wake()
+  const stop = hub.subscribe(runId, (one) => {
+    if (KiwiError.is(one)) failure = one
+    else if (one.type !== 'progress' || live.length < mostProgress) live.push(one)
+    news.ring()
   })
   try {
     for (let seq = 0; !signal.aborted; ) {
@@ -39,11 +41,12 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
         if (event.type === 'run-ended') return
       }
       if (failure) throw failure
-      if (live.length === 0) await wakeOrPoll(clock, signal, pollMs, (resolve) => (wake = resolve))
+      if (live.length === 0) await news.wait(pollMs)
     }
     signal.throwIfAborted()
   } finally {
     stop()
+    ended.abort()
   }
 }
 
@@ -63,16 +66,4 @@ function* merge(stored: readonly KiwiEvent[], live: readonly KiwiEvent[], after:
       yield event
     }
   }
-}
-
-/** Resolves when `onWake`'s function is called, or after the poll's time. */
-export async function wakeOrPoll(
-  clock: Clock,
-  signal: AbortSignal,
-  withinMs: number,
-  onWake: (resolve: () => void) => void,
-): Promise<void> {
-  const woken = new AbortController()
-  onWake(() => woken.abort())
-  await clock.sleep(withinMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined)
 }

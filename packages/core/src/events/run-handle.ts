@@ -1,9 +1,12 @@
+import type { RunRow, Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
+import { isOpen } from '../journal/run-row.js'
 import type { Build, Release } from '../model/release.js'
 import { buildOf } from '../release/builds.js'
 import { releaseById } from '../release/history.js'
-import type { KiwiEvent, StoredEvent } from './event.js'
-import { type FollowOptions, follow } from './follow.js'
+import { bell } from './bell.js'
+import type { KiwiEvent } from './event.js'
+import { type FollowOptions, follow, pollMs } from './follow.js'
 
 /** One run, from whichever process it is watched. Iterate it for its events, from the first one on. */
 export interface Run<Result = Build | Release> extends AsyncIterable<KiwiEvent> {
@@ -53,18 +56,35 @@ function callSafely<E>(listener: (event: E) => void, event: E): void {
   }
 }
 
-async function resultOf(runId: string, options: FollowOptions): Promise<Build | Release> {
-  for await (const event of follow(runId, options)) if (event.type === 'run-ended') return await outcome(event, options)
-  throw new KiwiError('RUN_UNKNOWN', `there is no run ${runId}`)
+/** Looks at the run's row, and again when something happens or after a while; the events before the last one are not read for it. */
+async function resultOf(runId: string, { store, hub, clock, signal }: FollowOptions): Promise<Build | Release> {
+  const ended = new AbortController()
+  const news = bell(clock, AbortSignal.any([signal, ended.signal]))
+  let failure: KiwiError | undefined
+  const stop = hub.subscribe(runId, (one) => {
+    if (KiwiError.is(one)) failure = one
+    if (KiwiError.is(one) || one.type === 'run-ended') news.ring()
+  })
+  try {
+    for (;;) {
+      const row = await store.run(runId)
+      if (!row) throw new KiwiError('RUN_UNKNOWN', `there is no run ${runId}`)
+      if (!isOpen(row)) return await outcome(row, store)
+      if (failure) throw failure
+      signal.throwIfAborted()
+      await news.wait(pollMs)
+    }
+  } finally {
+    stop()
+    ended.abort()
+  }
 }
 
-async function outcome(
-  { runId, error, result }: Extract<StoredEvent, { type: 'run-ended' }>,
-  { store }: FollowOptions,
-): Promise<Build | Release> {
-  if (error) throw KiwiError.fromRecord(error)
-  const row = await store.run(runId)
-  if (!row || !result) throw new KiwiError('INTERNAL', `run ${runId} ended without a result`)
-  if ('buildNumber' in result) return buildOf(store, row.request.service, result.buildNumber)
-  return releaseById(store, result.releaseId)
+async function outcome({ runId, lastSeq, request }: RunRow, store: Store): Promise<Build | Release> {
+  const [last] = await store.read(runId, lastSeq - 1)
+  if (last?.type !== 'run-ended') throw new KiwiError('INTERNAL', `the events of run ${runId} do not end with its end`)
+  if (last.error) throw KiwiError.fromRecord(last.error)
+  if (!last.result) throw new KiwiError('INTERNAL', `run ${runId} ended without a result`)
+  if ('buildNumber' in last.result) return buildOf(store, request.service, last.result.buildNumber)
+  return releaseById(store, last.result.releaseId)
 }

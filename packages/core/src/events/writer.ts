@@ -50,11 +50,15 @@ export function eventWriter(to: {
     for (const [index, event] of events.entries())
       hub.publish(stored(lease.runId, event, seq - events.length + 1 + index))
   }
-  /** In a microtask, so that what is emitted and committed in one go shares a batch. */
+  /** One at a time, begun in a microtask: what is emitted in one go, or while the disk is busy with the one before, shares a batch. */
   const commitSoon = (): Promise<void> => {
     scheduled ??= Promise.resolve().then(async () => {
-      scheduled = undefined
-      if (waiting.length > 0) await commit()
+      try {
+        if (waiting.length > 0) await commit()
+      } finally {
+        scheduled = undefined
+      }
+      if (waiting.length > 0) commitSoon().catch(() => undefined) // as for `emit`
     })
     return scheduled
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
-import { wakeOrPoll } from '../events/follow.js'
+import { bell } from '../events/bell.js'
 import type { Hub } from '../events/hub.js'
 import type { Command } from '../model/run.js'
 
@@ -14,13 +14,13 @@ export function cancelSignal(
   { store, hub, clock, signal }: { store: Store; hub: Hub; clock: Clock; signal: AbortSignal },
 ): AbortSignal {
   const cancelled = new AbortController()
-  let wake = () => {}
-  const stop = hub.onNudge(runId, () => wake())
+  const orders = bell(clock, signal)
+  const stop = hub.onNudge(runId, orders.ring)
   const watch = async () => {
     while (!signal.aborted && !cancelled.signal.aborted) {
       const command = (await store.commands(runId)).find(({ type }) => stopping.has(type))
       if (command) cancelled.abort(cancellation(command))
-      else await wakeOrPoll(clock, signal, lookEveryMs, (resolve) => (wake = resolve))
+      else await orders.wait(lookEveryMs)
     }
   }
   watch()

@@ -6,6 +6,7 @@ import type { Build, Release } from '../model/release.js'
 import type { Command, QueuePolicy, RunRequest } from '../model/run.js'
 import { drive } from './drive.js'
 import type { Engine } from './engine.js'
+import { isOpen } from './run-row.js'
 
 /** Who gives a command, and why. */
 export type Order = Omit<Command, 'type'>
@@ -73,9 +74,9 @@ export function runDesk(engine: Engine): RunDesk {
       return follow<Result>(runId)
     },
     async order(runId, command) {
-      const { status } = await known(runId)
-      if (status !== 'accepted' && status !== 'running')
-        throw new KiwiError('RUN_ENDED', `run ${runId} has ${status}: it takes no ${command.type} any more`)
+      const row = await known(runId)
+      if (!isOpen(row))
+        throw new KiwiError('RUN_ENDED', `run ${runId} has ended (${row.status}): it takes no ${command.type} any more`)
       return orderIfOpen(runId, command)
     },
     async resume(runId) {
@@ -85,8 +86,4 @@ export function runDesk(engine: Engine): RunDesk {
     },
     idle: async () => void (await Promise.allSettled(working.values())),
   }
-}
-
-function isOpen({ status }: RunRow): boolean {
-  return status === 'accepted' || status === 'running'
 }

@@ -2,6 +2,7 @@ import type { Context } from '../contracts/v1/context.js'
 import type { RunRow } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Engine } from '../journal/engine.js'
+import { isOpen } from '../journal/run-row.js'
 import type { Build, Release } from '../model/release.js'
 import type { ServiceDefinition } from '../model/service.js'
 import { definitionOf, servicesOf } from '../registers/services.js'
@@ -72,7 +73,7 @@ async function staleBuilds({ store }: Engine, service: string, kept: readonly Re
 async function staleRuns({ store }: Engine, service: string, kept: readonly Release[]): Promise<RunRow[]> {
   const needed = new Set(kept.map(({ runId }) => runId))
   const rows = await store.runs({ service })
-  const ended = rows.filter(({ status }) => status !== 'accepted' && status !== 'running')
+  const ended = rows.filter((row) => !isOpen(row))
   return ended.slice(0, -newestKept.runs).filter(({ runId, lastSeq }) => lastSeq > 0 && !needed.has(runId))
 }
 
