@@ -24,7 +24,8 @@ export async function* verified(
   if (digest !== expected.digest || size !== expected.size) throw mismatch(expected, `${digest} in ${size} bytes`)
 }
 
-function mismatch(expected: { readonly digest: Digest; readonly size: number }, found: string): KiwiError {
+/** What `verified` throws. */
+export function mismatch(expected: { readonly digest: Digest; readonly size: number }, found: string): KiwiError {
   return new KiwiError('DIGEST_MISMATCH', `expected ${expected.digest} in ${expected.size} bytes, got ${found}`, {
     evidence: { expected: expected.digest, sizeBytes: expected.size, found },
   })

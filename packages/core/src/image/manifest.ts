@@ -41,6 +41,9 @@ export function parseIndex(bytes: Uint8Array): readonly Descriptor[] {
   return manifests.map(toDescriptor)
 }
 
+/** Of any algorithm (image-spec, descriptor.md). */
+const digestPattern = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]{1,256}$/
+
 type JsonObject = { readonly [key: string]: Json | undefined }
 
 function parse(bytes: Uint8Array): JsonObject {
@@ -59,6 +62,9 @@ function toDescriptor(value: unknown): Descriptor {
   if (typeof mediaType !== 'string' || typeof digest !== 'string' || typeof size !== 'number') {
     throw malformed('a descriptor lacks mediaType, digest or size')
   }
+  // A digest becomes part of paths and addresses, a size of sums.
+  if (!digestPattern.test(digest)) throw malformed(`${JSON.stringify(digest)} is not a digest`)
+  if (!Number.isSafeInteger(size) || size < 0) throw malformed(`${size} is not a size`)
   return {
     mediaType,
     digest,

@@ -1,5 +1,6 @@
 import type { Context } from '../contracts/v1/context.js'
 import type { Descriptor, ImageSink, ImageSource } from '../contracts/v1/image.js'
+import { digestOf, mismatch } from './digest.js'
 import { isIndex, isManifest, parseIndex, parseManifest } from './manifest.js'
 
 /** As many blobs at a time as BuildKit sends to one registry. */
@@ -17,10 +18,20 @@ export async function pipe(
   context: Context,
 ): Promise<Descriptor> {
   const { mediaType } = source.root
-  const bytes = await source.manifest(source.root, context.signal)
+  const bytes = await verifiedManifest(source, context.signal)
   if (isIndex(mediaType)) await copyManifests(source, sink, parseIndex(bytes), context)
   else await copyBlobs(source, sink, bytes, context)
   return sink.manifest(bytes, { mediaType, tag: options.tag }, context)
+}
+
+/** What is read decides what is copied, and how the root is called there: never taken on trust. */
+async function verifiedManifest(source: ImageSource, signal: AbortSignal): Promise<Uint8Array> {
+  const { root } = source
+  const bytes = await source.manifest(root, signal)
+  const found = digestOf(bytes)
+  if (root.digest.startsWith('sha256:') && found !== root.digest)
+    throw mismatch(root, `${found} in ${bytes.byteLength} bytes`)
+  return bytes
 }
 
 async function copyManifests(source: ImageSource, sink: ImageSink, children: readonly Descriptor[], context: Context) {

@@ -24,7 +24,7 @@ export function parseReference(text: string): ImageReference {
   const slash = name.indexOf('/')
   const first = slash < 0 ? '' : name.slice(0, slash)
   const host = looksLikeHost(first) ? first : undefined
-  if (host !== undefined && !hostPattern.test(host)) throw invalid(text, `'${host}' is not a host`)
+  if (host !== undefined && !isHost(host)) throw invalid(text, `'${host}' is not a host`)
   const [repository = '', tag, ...rest] = (host === undefined ? name : name.slice(slash + 1)).split(':')
   if (rest.length > 0 || !repositoryPattern.test(repository) || repository.length > 255) {
     throw invalid(text, `'${repository}' is not a repository name`)
@@ -33,13 +33,34 @@ export function parseReference(text: string): ImageReference {
   return { ...(host && { host }), repository, ...(tag && { tag }), ...(digest && { digest }) }
 }
 
+/**
+ * Writes a reference as `parseReference` reads it. Throws `IMAGE_REFERENCE_INVALID` for parts that would be read as something else
+ * (a repository whose first part looks like a host, where no host is given).
+ */
+export function formatReference({ host, repository, tag, digest }: ImageReference): string {
+  const name = `${host === undefined ? '' : `${host}/`}${repository}`
+  const text = `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
+  const read = parseReference(text)
+  const isSame = read.host === host && read.repository === repository && read.tag === tag && read.digest === digest
+  if (!isSame) throw invalid(text, 'it would be read as something else')
+  return text
+}
+
 /** As docker tells a host from the first part of a path: a dot, a colon, or `localhost`. */
 function looksLikeHost(part: string): boolean {
   return part.includes('.') || part.includes(':') || part === 'localhost'
 }
 
+function isHost(host: string): boolean {
+  return hostPattern.test(host) && Number(/:(\d+)$/.exec(host)?.[1] ?? 1) <= 65_535
+}
+
 function invalid(text: string, why: string): KiwiError {
-  return new KiwiError('IMAGE_REFERENCE_INVALID', `'${text}' is not an image reference: ${why}`, {
-    evidence: { reference: text },
-  })
+  const shown = shortened(text)
+  const message = `'${shown}' is not an image reference: ${shortened(why)}`
+  return new KiwiError('IMAGE_REFERENCE_INVALID', message, { evidence: { reference: shown } })
+}
+
+function shortened(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text
 }

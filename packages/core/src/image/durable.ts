@@ -1,0 +1,59 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { folderPrefix, isLeftBehind, thisWorker } from '../journal/worker.js'
+
+/** A file under a name of its own until it is whole. Disposed without `rename`, it is gone. */
+export interface Part extends AsyncDisposable {
+  readonly file: FileHandle
+  /** Resolves when the content is on the disk and has that name. The name itself is on the disk after `syncDirectory`. */
+  rename(path: string): Promise<void>
+}
+
+/** Opens a part in `folder`; `make` is called when the folder is not there. */
+export async function openPart(folder: string, make: () => Promise<void>): Promise<Part> {
+  const path = join(folder, `${partPrefix()}${folderPrefix()}${randomUUID()}`)
+  const file = await open(path, 'wx').catch(async (error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    await make()
+    return open(path, 'wx')
+  })
+  let isRenamed = false
+  return {
+    file,
+    async rename(to) {
+      await file.datasync()
+      await file.close()
+      await rename(path, to)
+      isRenamed = true
+    },
+    async [Symbol.asyncDispose]() {
+      if (isRenamed) return
+      await file.close().catch(() => undefined)
+      await rm(path, { force: true })
+    },
+  }
+}
+
+/** Whether a file of that name is the part of a process that is known to be gone. */
+export function isLeftoverPart(name: string): boolean {
+  const prefix = partPrefix()
+  return name.startsWith(prefix) && isLeftBehind(name.slice(prefix.length))
+}
+
+/** Makes the names in a folder last through a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r')
+  await directory.sync()
+}
+
+let prefix: string | undefined
+
+/** Process ids mean something only on one host and in one namespace: others may share the folder. */
+function partPrefix(): string {
+  if (prefix === undefined) {
+    const { host, pidNamespace } = thisWorker()
+    prefix = `.part-${createHash('sha256').update(`${host} ${pidNamespace}`).digest('hex').slice(0, 12)}-`
+  }
+  return prefix
+}
