@@ -30,9 +30,9 @@ interface Checks<T> {
 function parse<T>({ what, schema, more }: Checks<T>, input: unknown): T {
   const plain = plainCopy(input, what)
   const result = schema().safeParse(plain.value)
-  const known = new Set(plain.problems.map(({ path }) => path))
-  const found = [...problemsOf(result.error?.issues ?? [], plain.value), ...more(plain.value)]
-  const problems = [...plain.problems, ...found.filter(({ path }) => !known.has(path))]
+  const found = [...plain.problems, ...problemsOf(result.error?.issues ?? [], plain.value), ...more(plain.value)]
+  const places = new Set<string>()
+  const problems = found.filter(({ path }) => !places.has(path) && places.add(path))
   if (problems.length > 0) throw inputInvalid(what, problems)
   if (result.success) return result.data
   throw new KiwiError('INTERNAL', `the ${what} was refused without a reason`)
