@@ -87,7 +87,8 @@ async function describedAddresses(
 }
 
 async function readDescription(git: Git, repository: string, commit: string): Promise<string> {
-  const args = ['config', '--blob', `${commit}:.gitmodules`, '-z', '--list']
+  // Unlike with --file, git would follow `include.path` into files of this machine.
+  const args = ['config', '--no-includes', '--blob', `${commit}:.gitmodules`, '-z', '--list']
   try {
     return await git.run(args, { directory: repository })
   } catch (error) {

@@ -17,6 +17,8 @@ export interface TestGitServerOptions {
   readonly protocol?: 0 | 2 | undefined
   /** Called before a request is served; true when it has answered (or will not). */
   readonly before?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+  /** A longer answer is sent in part, and never ended; `onClose` is called when the other side gives up. */
+  readonly cut?: { readonly afterBytes: number; readonly onClose: () => void } | undefined
 }
 
 /** Serves repositories over HTTP with git's own backend. */
@@ -48,7 +50,7 @@ export const gitHttpBackend = join(
 function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  { root = '/', protocol = 2 }: TestGitServerOptions,
+  { root = '/', protocol = 2, cut }: TestGitServerOptions,
 ): void {
   const url = new URL(request.url ?? '/', 'http://host')
   const child = spawn(gitHttpBackend, [], {
@@ -69,11 +71,11 @@ function serve(
   request.pipe(child.stdin)
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.on('close', () => answer(Buffer.concat(chunks), response))
+  child.on('close', () => answer(Buffer.concat(chunks), response, cut))
 }
 
 /** Takes a CGI answer apart: header lines, an empty line, the body. */
-function answer(output: Buffer, response: ServerResponse): void {
+function answer(output: Buffer, response: ServerResponse, cut: TestGitServerOptions['cut']): void {
   const end = output.indexOf('\r\n\r\n')
   let status = 200
   for (const line of output.subarray(0, end).toString().split('\r\n')) {
@@ -81,5 +83,11 @@ function answer(output: Buffer, response: ServerResponse): void {
     if (name === 'Status') status = Number.parseInt(value, 10)
     else if (name !== '') response.setHeader(name, value)
   }
-  response.writeHead(status).end(output.subarray(end + 4))
+  const body = output.subarray(end + 4)
+  if (cut === undefined || body.length <= cut.afterBytes) {
+    response.writeHead(status).end(body)
+    return
+  }
+  response.on('close', cut.onClose)
+  response.writeHead(status).write(body.subarray(0, cut.afterBytes))
 }
