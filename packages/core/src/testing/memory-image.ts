@@ -32,11 +32,14 @@ export function memoryImages(): MemoryImages {
       root,
       async manifest({ digest }, signal) {
         signal.throwIfAborted()
-        return get(digest)
+        const bytes = get(digest)
+        if (digestOf(bytes) !== digest) throw new KiwiError('DIGEST_MISMATCH', `${digest} is damaged`)
+        return bytes
       },
-      async *blob({ digest }, { offsetBytes, signal }) {
+      async *blob({ digest, size }, { offsetBytes, signal }) {
         signal.throwIfAborted()
-        yield get(digest).subarray(offsetBytes)
+        const content = once(get(digest).subarray(offsetBytes))
+        yield* offsetBytes === 0 ? verified(content, { digest, size }) : content
       },
     }),
     sink: {
@@ -57,4 +60,8 @@ export function memoryImages(): MemoryImages {
       },
     },
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }

@@ -20,9 +20,9 @@ export function routeCases(options: RuntimeKitOptions): KitCase[] {
       assert.ok(isReady('b', 1)(await bench.look()), 'the slot that the route has left runs on')
     }),
     runtimeCase(options, 'keeps its addresses whatever is routed', async (bench) => {
-      const before = await bench.until('the claim shows', ({ fence }) => fence === 1)
-      await bench.ready('a')
-      const after = await bench.route([], ['a'])
+      await twoSlots(bench)
+      const before = await bench.route([], ['a'])
+      const after = await bench.route(['a'], ['b'])
       assert.deepEqual(after.route.addresses, before.route.addresses)
       for (const address of after.route.addresses) assert.ok(URL.canParse(address), `${address} is a URL`)
     }),

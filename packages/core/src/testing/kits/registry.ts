@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { Registry } from '../../contracts/v1/registry.js'
+import { KiwiError } from '../../errors/kiwi-error.js'
+import { pipe } from '../../image/pipe.js'
+import { parseReference } from '../../image/reference.js'
+import { testContext } from '../context.js'
+import { randomImage } from '../random-image.js'
+import { isProbe, rejects } from './expect.js'
+import { imageEndsKit } from './image-ends.js'
+import type { KitCase } from './kit.js'
+
+export interface RegistryKitOptions {
+  /** The registry of one case: always the same one, or a new one each time. May be pushed to. */
+  registry(): Registry | Promise<Registry>
+  /** Where the kit may make repositories (`project/`). Default: anywhere. */
+  readonly prefix?: string | undefined
+  /** The values of secrets that the registry was told the names of. */
+  readonly secrets?: Readonly<Record<string, string>> | undefined
+  /** Changes a stored blob behind the registry's back; see `imageEndsKit`. */
+  readonly damage?: ((digest: string) => Promise<void>) | undefined
+}
+
+interface Bench {
+  readonly registry: Registry
+  /** A name that is in use by no other case. */
+  readonly repository: string
+  readonly context: ReturnType<typeof testContext>
+}
+
+/**
+ * What every registry keeps of its contract, also as both ends of `pipe`. Each case has repositories of its own, which are left there.
+ * @example for (const one of registryKit({ registry: () => ociRegistry({ host }) })) it(one.name, one.run)
+ */
+export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
+  const { prefix = '', secrets } = options
+  const bench = async (): Promise<Bench> => ({
+    registry: await options.registry(),
+    repository: `${prefix}kit-${randomBytes(6).toString('hex')}`,
+    context: testContext({ secrets }),
+  })
+  const one = (name: string, check: (bench: Bench) => Promise<void>): KitCase => ({
+    name,
+    run: async () => check(await bench()),
+  })
+  const ends = async () => {
+    const { registry, repository, context } = await bench()
+    const withSecrets = sinkWith(registry.sink(repository), context)
+    const source = ({ digest }: { digest: string }) => registry.source({ repository, reference: digest }, context)
+    return { sink: withSecrets, source }
+  }
+  return [
+    one('says in a probe what answers', async ({ registry, context }) => {
+      isProbe(await registry.probe(context), 'the registry')
+      assert.equal(registry.contract, 'registry/v1')
+    }),
+    one('proves the right to push and to pull', async ({ registry, repository, context }) => {
+      await registry.check(repository, 'push', context)
+      await pipe(await randomImage(), registry.sink(repository), {}, context)
+      await registry.check(repository, 'pull', context)
+    }),
+    one('finds an image by tag and by digest', async ({ registry, repository, context }) => {
+      const { root } = await pushed({ registry, repository, context }, 'v1')
+      for (const reference of ['v1', root.digest]) {
+        const { mediaType, digest, size } = (await registry.resolve({ repository, reference }, context)) ?? {}
+        assert.deepEqual({ mediaType, digest, size }, root, reference)
+        assert.equal((await registry.source({ repository, reference }, context)).root.digest, root.digest)
+      }
+    }),
+    one('says undefined of what is certainly not there', async (given) => {
+      const { registry, repository, context } = given
+      await pushed(given, 'v1')
+      const digest = `sha256:${'0'.repeat(64)}`
+      for (const place of [
+        { repository, reference: 'v2' },
+        { repository, reference: digest },
+        { repository: `${repository}-other`, reference: 'v1' },
+      ]) {
+        assert.equal(await registry.resolve(place, context), undefined)
+        await rejects(registry.source(place, context), 'reading it', { codes: ['MANIFEST_UNKNOWN'] })
+      }
+    }),
+    one('moves a tag, and keeps the image that had it', async (given) => {
+      const { registry, repository, context } = given
+      const first = await pushed(given, 'latest')
+      const second = await pushed(given, 'latest')
+      const digestAt = async (reference: string) => (await registry.resolve({ repository, reference }, context))?.digest
+      assert.equal(await digestAt('latest'), second.root.digest)
+      assert.equal(await digestAt(first.root.digest), first.root.digest)
+    }),
+    one('keeps repositories apart', async (given) => {
+      const { registry, repository, context } = given
+      const { root } = await pushed(given, 'v1')
+      await pushed({ ...given, repository: `${repository}-other` }, 'v1')
+      const place = { repository: `${repository}-other`, reference: root.digest }
+      assert.equal(await registry.resolve(place, context), undefined)
+    }),
+    one('refuses names that are none before it asks', async ({ registry, repository, context }) => {
+      for (const place of [
+        { repository, reference: '../v1' },
+        { repository, reference: 'sha256:short' },
+        { repository: 'Web', reference: 'v1' },
+        { repository: '../web', reference: 'v1' },
+      ])
+        await rejects(registry.resolve(place, context), JSON.stringify(place), { codes: ['IMAGE_REFERENCE_INVALID'] })
+    }),
+    one('has an address that an engine can pull', async ({ registry, repository }) => {
+      const { host, repository: path } = parseReference(registry.address(repository))
+      assert.ok(host !== undefined && path.endsWith(repository), registry.address(repository))
+    }),
+    one('lists all tags, where it says that it can', async (given) => {
+      const { registry, repository, context } = given
+      if (!registry.tags) return
+      assert.deepEqual(await Array.fromAsync(registry.tags(repository, context)), [])
+      for (const tag of ['v1', 'v2', 'main-a1b2c3d']) await pushed(given, tag)
+      await pushed(given)
+      const tags = await Array.fromAsync(registry.tags(repository, context))
+      assert.deepEqual(tags.sort(), ['main-a1b2c3d', 'v1', 'v2'])
+    }),
+    one('removes an image with its tags and no other, where it says that it can, or says that it may not', removes),
+    ...imageEndsKit({ ends, damage: options.damage }),
+  ]
+}
+
+async function pushed({ registry, repository, context }: Bench, tag?: string) {
+  const image = await randomImage({ layers: 1 })
+  assert.deepEqual(await pipe(image, registry.sink(repository), { tag }, context), image.root)
+  return image
+}
+
+async function removes(given: Bench): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.remove) return
+  const kept = await pushed(given, 'kept')
+  const { root } = await pushed(given, 'gone')
+  const at = (reference: string) => registry.resolve({ repository, reference }, context)
+  const place = { repository, reference: root.digest }
+  const removed = await registry.remove(place, context).catch((error: unknown) => {
+    assert.ok(KiwiError.is(error) && error.code === 'REGISTRY_DENIED', String(error))
+    assert.equal(error.effect, 'none')
+  })
+  if (removed === undefined) return assert.deepEqual((await at('gone'))?.digest, root.digest)
+  assert.equal(removed, true)
+  assert.deepEqual([await at(root.digest), await at('gone')], [undefined, undefined])
+  assert.equal((await at('kept'))?.digest, kept.root.digest)
+  assert.equal(await registry.remove(place, context), false, 'it was removed twice')
+}
+
+/** The image kit's own contexts know no secrets. */
+function sinkWith(sink: ReturnType<Registry['sink']>, { secret }: Bench['context']): ReturnType<Registry['sink']> {
+  return {
+    has: (descriptor, context) => sink.has(descriptor, { ...context, secret }),
+    blob: (upload, context) => sink.blob(upload, { ...context, secret }),
+    manifest: (bytes, options, context) => sink.manifest(bytes, options, { ...context, secret }),
+  }
+}
