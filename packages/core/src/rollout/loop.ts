@@ -223,5 +223,5 @@ function askedBack(): KiwiError {
 
 function oneRoute({ kind }: Runtime): KiwiError {
   const message = `a ${kind} runtime routes to one slot at a time, so there are no rolling updates on it`
-  return new KiwiError('INPUT_INVALID', message, { stage: 'deploy', hint: 'Use the strategy blue-green or recreate.' })
+  return new KiwiError('STRATEGY_UNFIT', message, { stage: 'deploy' })
 }
