@@ -92,7 +92,7 @@ async function expectAnswer(url: string, greeting: string): Promise<void> {
 }
 
 async function tellIsolation(kiwi: EmbeddedKiwi): Promise<void> {
-  for (const { part, summary } of await kiwi.doctor()) say(`${part.padEnd(8)} ${summary}`)
+  for (const { part, summary } of (await kiwi.doctor()).adapters) say(`${part.padEnd(8)} ${summary}`)
 }
 
 function summary(history: readonly Release[], done: { releases: Release[]; rollback: Release; load: Load }): void {

@@ -86,6 +86,38 @@ describe('a release on this machine', { timeout: 60_000 }, () => {
     expect(await (await fetch(addresses[0] ?? '')).text()).toBe('hi 12')
     delete process.env.KIWI_TEST_TOKEN
   })
+
+  it('runs its migration first, and rolls from instance to instance without a failed request', async () => {
+    const migrate = `const { appendFileSync } = require('node:fs'); appendFileSync('/data/migrations', 'once\\n')`
+    const text = `const { readFileSync } = require('node:fs')
+      const migrated = readFileSync('/data/migrations', 'utf8')
+      require('node:http').createServer((_, response) => response.end(migrated)).listen(process.env.PORT)`
+    const data = join(home, 'migrated')
+    mkdirSync(data)
+    const name = 'rolled'
+    const environment = {
+      volumes: [{ source: data, path: '/data' }],
+      beforeSwitch: { command: ['node', 'migrate.js'] },
+    }
+    execFileSync('chmod', ['777', data])
+    await serve(name, { ...app, 'server.js': text, 'migrate.js': migrate }, { environment })
+    const { addresses } = await release(name)
+    expect(await (await fetch(addresses[0] ?? '')).text()).toBe('once\n')
+    const failures: string[] = []
+    let over = false
+    const load = (async () => {
+      while (!over) {
+        const answer = await fetch(addresses[0] ?? '').then(({ status }) => String(status), String)
+        if (answer !== '200') failures.push(answer)
+      }
+    })()
+    await (await kiwi.restart(name, { environment: 'production', by: 'test' })).result
+    await release(name)
+    over = true
+    await load
+    expect(failures).toEqual([])
+    expect(await (await fetch(addresses[0] ?? '')).text()).toBe('once\nonce\n')
+  })
 })
 
 describe('what a person does wrong is told by code, stage, evidence and hint', { timeout: 60_000 }, () => {
