@@ -8,7 +8,12 @@ import { type KitCommit, sourceKit } from './source.js'
 afterAll(removeTestDirectories)
 
 describe('the Git source', () => {
-  for (const one of sourceKit({ source: make })) it(one.name, one.run)
+  let made: ReturnType<typeof make> | undefined
+  const source = (history: readonly KitCommit[]) => {
+    made ??= make(history)
+    return made
+  }
+  for (const one of sourceKit({ source })) it(one.name, one.run)
 })
 
 async function make(history: readonly KitCommit[]) {

@@ -156,7 +156,7 @@ describe('a place for images that', () => {
     }
     const damage = async (digest: string) =>
       void inner.contents.set(digest, (inner.contents.get(digest) ?? new Uint8Array()).toReversed())
-    expect([...(await failuresOf(imageEndsKit({ ends: () => ends, damage }))).keys()]).toContain(caught)
+    expect([...(await failuresOf(imageEndsKit({ ends: () => ends, damage }), caught)).keys()]).toContain(caught)
   })
 })
 
@@ -289,6 +289,6 @@ describe('a registry that', () => {
   it.each(registryMutants)('%s is caught: %s', async (_, caught, mutant) => {
     const inner = memoryRegistry()
     const registry = { ...inner, ...mutant(inner) }
-    expect([...(await failuresOf(registryKit({ registry: () => registry }))).keys()]).toContain(caught)
+    expect([...(await failuresOf(registryKit({ registry: () => registry }), caught)).keys()]).toContain(caught)
   })
 })

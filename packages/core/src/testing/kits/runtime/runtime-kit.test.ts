@@ -575,12 +575,10 @@ async function* none(): AsyncGenerator<never> {}
 
 describe('a runtime that', () => {
   it.each(mutants)('%s is caught: %s', async (_, caught, mutant) => {
-    const failures = await failuresOf(
-      kit(
-        (clock) => memory({ clock }),
-        (inner) => ({ ...inner, ...mutant(inner) }),
-      ),
+    const cases = kit(
+      (clock) => memory({ clock }),
+      (inner) => ({ ...inner, ...mutant(inner) }),
     )
-    expect([...failures.keys()]).toContain(caught)
+    expect([...(await failuresOf(cases, caught)).keys()]).toContain(caught)
   })
 })
