@@ -13,15 +13,15 @@ import { applyFixes } from './model/fixes.js'
 import type { Build, Release } from './model/release.js'
 import type { QueuePolicy } from './model/run.js'
 import type { KiwiOptions } from './options.js'
-import { type Doctor, doctor } from './plan/doctor.js'
-import { type Planner, planner } from './plan/planner.js'
+import type { Doctor } from './plan/doctor.js'
+import type { Planner } from './plan/planner.js'
 import type { AdapterRegister } from './registers/entry.js'
 import { adapterRegister } from './registers/register.js'
 import { definitionOf, type Services, servicesOf } from './registers/services.js'
 import { builds } from './release/builds.js'
 import { current, history, releaseById } from './release/history.js'
 import { type InstanceLogOptions, instanceLogs } from './release/instance-logs.js'
-import { type Pruned, prune } from './release/prune.js'
+import type { Pruned } from './release/prune.js'
 import { clearQuarantine, type Quarantined, quarantined } from './release/quarantine.js'
 import { type Readiness, readinessOf } from './release/readiness.js'
 import { type Status, status } from './release/status.js'
@@ -159,12 +159,18 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
   const registerOptions = { store, clock, context }
   const definitionFor = (service: string, environment?: string) => definitionOf(store, service, environment)
   const sourceOf = async (service: string) => adapters.source((await definitionFor(service)).source)
+  // Loaded when they are first asked for, as the pipeline is: importing this package has to be quick.
+  const planning = async () => (await import('./plan/planner.js')).planner(engine)
 
   const kiwi: Kiwi = {
     services: servicesOf(store),
     registries: adapterRegister(adapters.registries, registerOptions),
     runtimes: adapterRegister(adapters.runtimes, registerOptions),
-    plan: planner(engine),
+    plan: {
+      release: async (service, asked) => (await planning()).release(service, asked),
+      deploy: async (service, asked) => (await planning()).deploy(service, asked),
+      rollback: async (service, asked) => (await planning()).rollback(service, asked),
+    },
 
     async release(service, { requestId, policy, fixes = [], ...asked }) {
       const definition = applyFixes(await definitionFor(service, asked.environment), fixes)
@@ -259,8 +265,8 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
       list: (service, environment) => quarantined(store, { service, environment }),
       clear: (service, environment, digest) => clearQuarantine(store, { service, environment, digest }),
     },
-    prune: (asked = {}) => prune(engine, asked, context),
-    doctor: () => doctor(engine, context),
+    prune: async (asked = {}) => (await import('./release/prune.js')).prune(engine, asked, context),
+    doctor: async () => (await import('./plan/doctor.js')).doctor(engine, context),
     async close() {
       close()
       await desk.idle()

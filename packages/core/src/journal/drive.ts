@@ -1,7 +1,6 @@
 import type { Lease } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Engine } from './engine.js'
-import { execute } from './execute.js'
 import { leaseTtlMs } from './lease.js'
 
 /** While another process holds the scope, its lease is looked at this often. */
@@ -26,7 +25,8 @@ export async function drive(runId: string, scope: string, engine: Engine): Promi
 async function work(lease: Lease, engine: Engine): Promise<void> {
   const { store, clock, closing } = engine
   const missing = await missingFor(lease, engine)
-  if (missing === undefined) return execute(lease, engine)
+  // The pipeline is loaded with the first run: importing this package has to be quick.
+  if (missing === undefined) return (await import('./execute.js')).execute(lease, engine)
   await tellOnce(lease, missing, engine)
   await store.giveBack(lease)
   await clock.sleep(adapterEveryMs, closing).catch(() => undefined)

@@ -9,8 +9,6 @@ import type { KiwiOptions } from '../options.js'
 import { type Adapters, adapterPool } from '../registers/adapters.js'
 import { createRedactor, type Redactor } from '../secrets/redactor.js'
 import { createSecretAccess } from '../secrets/resolver.js'
-import { removeLeftovers } from '../sources/git-command.js'
-import { createSource } from '../sources/source.js'
 
 /** Everything a run needs from the process that works on it. */
 export interface Engine {
@@ -41,7 +39,8 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
     onKillPoint,
   } = options
   const directory = resolve(options.directory ?? '.kiwi')
-  await removeLeftovers(sourcesOf(directory))
+  const sources = await import('../sources/source.js') // importing this package has to be quick
+  await sources.removeLeftovers(sourcesOf(directory))
   const redactor = createRedactor()
   const closing = new AbortController()
   let points = 0
@@ -50,8 +49,8 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
       builders,
       registries: adapterPool('registry', store, registries, kinds.registries ?? {}),
       runtimes: adapterPool('runtime', store, runtimes, kinds.runtimes ?? {}),
-      source: (definition) =>
-        options.source?.(definition) ?? createSource(definition, { directory: sourcesOf(directory) }),
+      source: async (definition) =>
+        options.source?.(definition) ?? sources.createSource(definition, { directory: sourcesOf(directory) }),
     },
     store,
     hub: createHub(),

@@ -124,7 +124,7 @@ function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }
     context,
     commands: () => store.commands(lease.runId),
     tree: (revision) =>
-      files.open(() => adapters.source(row.request.definition.source).open(revision, context('source'))),
+      files.open(async () => (await adapters.source(row.request.definition.source)).open(revision, context('source'))),
     killPoint,
   }
 }

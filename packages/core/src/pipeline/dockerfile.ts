@@ -41,7 +41,11 @@ async function read(
 }
 
 /** Links are followed as far as the repository's own files: what lies outside is not part of the revision. */
-async function insideOf(directory: string, path: string, code: 'CONTEXT_INVALID' | 'DOCKERFILE_MISSING'): Promise<string> {
+async function insideOf(
+  directory: string,
+  path: string,
+  code: 'CONTEXT_INVALID' | 'DOCKERFILE_MISSING',
+): Promise<string> {
   const root = await realpath(directory)
   const real = await realpath(join(directory, path)).catch((cause: unknown) => {
     if (code === 'DOCKERFILE_MISSING') throw cause

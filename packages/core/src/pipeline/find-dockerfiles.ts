@@ -37,7 +37,10 @@ function isDockerfile(name: string): boolean {
 
 /** Steps from the context to the file's directory; a step up counts half, so that the root's is nearer than one deeper inside. */
 function distance(context: string, path: string): number {
-  const steps = posix.relative(context, posix.dirname(path)).split('/').filter((step) => step !== '')
+  const steps = posix
+    .relative(context, posix.dirname(path))
+    .split('/')
+    .filter((step) => step !== '')
   const up = steps.filter((step) => step === '..').length
   return up / 2 + (steps.length - up)
 }

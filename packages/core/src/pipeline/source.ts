@@ -13,7 +13,8 @@ export function source(run: SourceRun): Promise<Revision> {
       const token = 'token' in definition ? definition.token : undefined
       const env = request.kind === 'release' ? environmentOf({ ...run, request }).env : undefined
       await requireSecrets({ token, env }, context)
-      return adapters.source(definition).resolve(request.ref, context)
+      const from = await adapters.source(definition)
+      return from.resolve(request.ref, context)
     },
     announce: ({ ref, commit, subject }) => ({
       type: 'source-resolved',

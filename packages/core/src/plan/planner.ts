@@ -112,7 +112,7 @@ function environmentIn(definition: ServiceDefinition, name: string): Environment
 
 async function sourceChanges({ adapters }: Engine, draft: Draft, ref: string): Promise<void> {
   const { definition, releases, changes, context } = draft
-  const source = adapters.source(definition.source)
+  const source = await adapters.source(definition.source)
   const { commit, subject } = await source.resolve(ref, context)
   const before = current(releases)?.commit
   if (commit === before) return

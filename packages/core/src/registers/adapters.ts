@@ -15,7 +15,7 @@ export interface Adapters {
   readonly builders: Readonly<Record<string, Builder>>
   readonly registries: AdapterPool<Registry>
   readonly runtimes: AdapterPool<Runtime>
-  source(definition: SourceDefinition): Source
+  source(definition: SourceDefinition): Promise<Source>
 }
 
 /** The live adapters of one register in this process. */
