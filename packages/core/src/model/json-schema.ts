@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import type { Json } from '../contracts/v1/json.js'
 import { serviceDefinitionSchema } from './schema-service.js'
 

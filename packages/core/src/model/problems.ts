@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { suggest } from '../sources/suggest.js'
 

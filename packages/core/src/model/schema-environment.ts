@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { cpuAllowed, memoryAllowed, parseCpu, parseMemory } from './quantity.js'
 import * as part from './schema-parts.js'
 import type { EnvironmentDefinition } from './service.js'
@@ -7,22 +7,27 @@ const envAllowed = "a string, or a secret by its name: secret('NAME')"
 
 const quantities = () =>
   part.object({
-    cpu: part.checked(cpuAllowed, (value) => isAbove(value, parseCpu)).optional(),
-    memory: part.checked(memoryAllowed, (value) => isAbove(value, parseMemory)).optional(),
+    cpu: z.optional(part.checked(cpuAllowed, (value) => isAbove(value, parseCpu))),
+    memory: z.optional(part.checked(memoryAllowed, (value) => isAbove(value, parseMemory))),
   })
 
-const resources = () => part.object({ requests: quantities().optional(), limits: quantities().optional() })
+const resources = () => part.object({ requests: z.optional(quantities()), limits: z.optional(quantities()) })
 
 const volumes = () =>
   part
     .list(
-      part.object({ source: part.volumeSource(), path: part.pathInInstance(), readOnly: part.yesOrNo().optional() }),
+      part.object({ source: part.volumeSource(), path: part.pathInInstance(), readOnly: z.optional(part.yesOrNo()) }),
       'a list of volumes with source and path',
     )
-    .superRefine((all, context) => {
-      all.forEach(({ path }, index) => {
-        if (all.findIndex((one) => one.path === path) < index)
-          context.addIssue({ code: 'custom', path: [index, 'path'], message: 'a path that no other volume has' })
+    .check(({ value, issues }) => {
+      value.forEach(({ path }, index) => {
+        if (value.findIndex((one) => one.path === path) < index)
+          issues.push({
+            code: 'custom',
+            input: path,
+            path: [index, 'path'],
+            message: 'a path that no other volume has',
+          })
       })
     })
 
@@ -30,52 +35,52 @@ const volumes = () =>
 export const environmentSchema = () =>
   part.object({
     runtime: part.registerName(),
-    namespace: part.name().optional(),
-    replicas: part.whole(1, 1_000).optional(),
-    resources: resources().optional(),
-    env: part
-      .map(
+    namespace: z.optional(part.name()),
+    replicas: z.optional(part.whole(1, 1_000)),
+    resources: z.optional(resources()),
+    env: z.optional(
+      part.map(
         part.variableName(),
         z.union([part.anyText(), part.secretReference()], { error: envAllowed }),
         'an object of variable names and values',
-      )
-      .optional(),
-    port: part.portNumber().optional(),
-    publish: part
-      .object({
-        protocol: part.oneOf('http', 'tcp').optional(),
-        address: part.address().optional(),
-        port: part.whole(0, 65_535).optional(),
-      })
-      .optional(),
-    health: part
-      .object({
-        type: part.oneOf('http', 'tcp').optional(),
-        path: part.urlPath().optional(),
-        intervalMs: part.milliseconds().optional(),
-        timeoutMs: part.milliseconds().optional(),
-      })
-      .optional(),
-    volumes: volumes().optional(),
-    entrypoint: part.command().optional(),
-    command: part.command().optional(),
-    stopGraceMs: part.milliseconds().optional(),
-    strategy: part.oneOf('rolling', 'recreate', 'blue-green').optional(),
-    readyWithinMs: part.milliseconds().optional(),
-    tolerance: part
-      .object({ restarts: part.whole(0, 1_000).optional(), silenceMs: part.milliseconds().optional() })
-      .optional(),
-    verify: part.object({ path: part.urlPath(), status: part.whole(100, 599).optional() }).optional(),
-    beforeSwitch: part
-      .object({
+      ),
+    ),
+    port: z.optional(part.portNumber()),
+    publish: z.optional(
+      part.object({
+        protocol: z.optional(part.oneOf('http', 'tcp')),
+        address: z.optional(part.address()),
+        port: z.optional(part.whole(0, 65_535)),
+      }),
+    ),
+    health: z.optional(
+      part.object({
+        type: z.optional(part.oneOf('http', 'tcp')),
+        path: z.optional(part.urlPath()),
+        intervalMs: z.optional(part.milliseconds()),
+        timeoutMs: z.optional(part.milliseconds()),
+      }),
+    ),
+    volumes: z.optional(volumes()),
+    entrypoint: z.optional(part.command()),
+    command: z.optional(part.command()),
+    stopGraceMs: z.optional(part.milliseconds()),
+    strategy: z.optional(part.oneOf('rolling', 'recreate', 'blue-green')),
+    readyWithinMs: z.optional(part.milliseconds()),
+    tolerance: z.optional(
+      part.object({ restarts: z.optional(part.whole(0, 1_000)), silenceMs: z.optional(part.milliseconds()) }),
+    ),
+    verify: z.optional(part.object({ path: part.urlPath(), status: z.optional(part.whole(100, 599)) })),
+    beforeSwitch: z.optional(
+      part.object({
         command: part.command(),
-        withinMs: part.milliseconds().optional(),
-        schemaChange: part.yesOrNo().optional(),
-      })
-      .optional(),
-    approval: part.yesOrNo().optional(),
-    keepReleases: part.whole(10, 1_000).optional(),
-  }) satisfies z.ZodType<EnvironmentDefinition>
+        withinMs: z.optional(part.milliseconds()),
+        schemaChange: z.optional(part.yesOrNo()),
+      }),
+    ),
+    approval: z.optional(part.yesOrNo()),
+    keepReleases: z.optional(part.whole(10, 1_000)),
+  }) satisfies z.ZodMiniType<EnvironmentDefinition>
 
 function isAbove(value: string, parse: (text: string) => number): boolean {
   return part.passes(() => parse(value)) && parse(value) > 0

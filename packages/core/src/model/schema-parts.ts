@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { parseReference } from '../image/reference.js'
 import { checkRef } from '../sources/ref.js'
@@ -17,25 +17,32 @@ export function object<Shape extends z.core.$ZodShape>(shape: Shape) {
 }
 
 export function text(pattern: RegExp, allowed: string) {
-  return z.string({ error: allowed }).regex(pattern, { error: allowed }).meta({ description: allowed })
+  return z.string({ error: allowed }).check(z.regex(pattern, { error: allowed }), z.describe(allowed))
 }
 
 /** Text that a function looks through. What is wrong is not looked at further: checks of the whole may rely on it. */
 export function checked(allowed: string, isRight: (value: string) => boolean) {
   const error = allowed
-  return z.string({ error }).min(1, { error }).refine(isRight, { error, abort: true }).meta({ description: allowed })
+  return z
+    .string({ error })
+    .check(z.minLength(1, { error }), z.refine(isRight, { error, abort: true }), z.describe(allowed))
 }
 
 export function whole(from: number, to: number) {
   const error = `a whole number from ${from} to ${to}`
-  return z.int({ error }).min(from, { error }).max(to, { error })
+  return z.int({ error }).check(z.minimum(from, { error }), z.maximum(to, { error }))
 }
 
-export function list<Item extends z.ZodType>(item: Item, allowed: string) {
-  return z.array(item, { error: allowed }).min(1, { error: allowed }).max(1_000, { error: allowed })
+export function list<Item extends z.core.$ZodType>(item: Item, allowed: string) {
+  const error = allowed
+  return z.array(item, { error }).check(z.minLength(1, { error }), z.maxLength(1_000, { error }))
 }
 
-export function map<Value extends z.ZodType>(key: z.ZodType<string, string>, value: Value, allowed: string) {
+export function map<Value extends z.core.$ZodType>(
+  key: z.core.$ZodType<string, string>,
+  value: Value,
+  allowed: string,
+) {
   return z.record(key, value, { error: allowed })
 }
 
@@ -94,10 +101,10 @@ export const volumeSource = () =>
     'an absolute path of the host without .. and colons, or the name of a volume',
   )
 
+const commandAllowed = 'a list of strings, the program first'
+
 export const command = () =>
-  list(anyText(), 'a list of strings, the program first').refine((words) => words[0] !== '', {
-    error: 'a list of strings, the program first',
-  })
+  list(anyText(), commandAllowed).check(z.refine((words) => words[0] !== '', { error: commandAllowed }))
 
 export const address = () =>
   text(/^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[A-Fa-f0-9:.]{2,45})$/, 'an IP address or a host name')

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import type { AdapterEntry } from '../registers/entry.js'
 import { readRepositoryAddress } from '../sources/url.js'
 import { environmentSchema } from './schema-environment.js'
@@ -10,25 +10,27 @@ const dockerfileAllowed = "{ mode: 'auto' }, { mode: 'path', path } or { mode: '
 const cacheAllowed = "{ mode: 'layer' | 'registry' | 'local' | 'off' }, with registry also repository"
 const triggerAllowed = "on: 'push' with branches, 'tag' with tags, or 'schedule' with cron and ref"
 const patterns = () => part.list(part.pattern(), 'a list of names or patterns with * and ?')
-const triggered = () => ({ environment: part.name().optional() })
+const triggered = () => ({ environment: z.optional(part.name()) })
 
 const gitSource = () =>
   part
     .object({
       git: part.gitAddress(),
-      token: part.secretReference().optional(),
-      submodules: part.yesOrNo().optional(),
-      lfs: part.yesOrNo().optional(),
+      token: z.optional(part.secretReference()),
+      submodules: z.optional(part.yesOrNo()),
+      lfs: z.optional(part.yesOrNo()),
     })
-    .refine(({ git, token }) => token === undefined || readRepositoryAddress(git).origin !== undefined, {
-      path: ['token'],
-      error: 'none: a token is of use for an https repository only',
-    })
+    .check(
+      z.refine(({ git, token }) => token === undefined || readRepositoryAddress(git).origin !== undefined, {
+        path: ['token'],
+        error: 'none: a token is of use for an https repository only',
+      }),
+    )
 
 const build = () =>
   part.object({
-    dockerfile: z
-      .discriminatedUnion(
+    dockerfile: z.optional(
+      z.discriminatedUnion(
         'mode',
         [
           part.object({ mode: z.literal('auto') }),
@@ -36,35 +38,35 @@ const build = () =>
           part.object({ mode: z.literal('wizard') }),
         ],
         { error: dockerfileAllowed },
-      )
-      .optional(),
-    context: part.pathInside().optional(),
-    args: part.map(part.variableName(), part.anyText(), 'an object of argument names and strings').optional(),
-    target: part.text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'the name or number of a stage').optional(),
-    cache: z
-      .discriminatedUnion(
+      ),
+    ),
+    context: z.optional(part.pathInside()),
+    args: z.optional(part.map(part.variableName(), part.anyText(), 'an object of argument names and strings')),
+    target: z.optional(part.text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'the name or number of a stage')),
+    cache: z.optional(
+      z.discriminatedUnion(
         'mode',
         [
           part.object({ mode: z.enum(['layer', 'local', 'off']) }),
-          part.object({ mode: z.literal('registry'), repository: part.repository().optional() }),
+          part.object({ mode: z.literal('registry'), repository: z.optional(part.repository()) }),
         ],
         { error: cacheAllowed },
-      )
-      .optional(),
-    platform: part.platform().optional(),
-    baseImage: part.imageName().optional(),
+      ),
+    ),
+    platform: z.optional(part.platform()),
+    baseImage: z.optional(part.imageName()),
   })
 
 const trigger = () =>
   z.discriminatedUnion(
     'on',
     [
-      part.object({ on: z.literal('push'), branches: patterns(), paths: patterns().optional(), ...triggered() }),
+      part.object({ on: z.literal('push'), branches: patterns(), paths: z.optional(patterns()), ...triggered() }),
       part.object({ on: z.literal('tag'), tags: patterns(), ...triggered() }),
       part.object({
         on: z.literal('schedule'),
         cron: part.cron(),
-        timeZone: part.timeZone().optional(),
+        timeZone: z.optional(part.timeZone()),
         ref: part.ref(),
         ...triggered(),
       }),
@@ -86,23 +88,25 @@ const makeServiceDefinition = () =>
     source: z.union([gitSource(), part.object({ directory: part.directoryPath() })], {
       error: 'an object with git, or with directory',
     }),
-    build: build().optional(),
+    build: z.optional(build()),
     image: part.object({
       registry: part.registerName(),
       repository: part.repository(),
-      tag: part
-        .checked(
+      tag: z.optional(
+        part.checked(
           'text of letters, digits and _ . - mixed with ${BRANCH} ${SHORT_SHA} ${TAG} ${BUILD_NUMBER}, up to 128 characters',
           (rule) => faultOfTagRule(rule) === undefined,
-        )
-        .optional(),
+        ),
+      ),
     }),
-    triggers: z.array(trigger(), { error: 'a list of triggers' }).max(100, { error: 'up to 100 triggers' }).optional(),
-    environments: part
-      .map(part.name(), environmentSchema(), 'an object of environment names and their settings')
-      .refine((all) => Object.keys(all).length > 0, { error: 'at least one environment' })
-      .meta({ minProperties: 1 }),
-  }) satisfies z.ZodType<ServiceDefinition>
+    triggers: z.optional(
+      z.array(trigger(), { error: 'a list of triggers' }).check(z.maxLength(100, { error: 'up to 100 triggers' })),
+    ),
+    environments: part.map(part.name(), environmentSchema(), 'an object of environment names and their settings').check(
+      z.refine((all) => Object.keys(all).length > 0, { error: 'at least one environment' }),
+      z.meta({ minProperties: 1 }),
+    ),
+  }) satisfies z.ZodMiniType<ServiceDefinition>
 
 /** An entry of the registers of registries and runtimes. */
 export const adapterEntrySchema = () =>
@@ -115,4 +119,4 @@ export const adapterEntrySchema = () =>
       part.secretReference(),
       'an object of names and secret references',
     ),
-  }) satisfies z.ZodType<AdapterEntry>
+  }) satisfies z.ZodMiniType<AdapterEntry>

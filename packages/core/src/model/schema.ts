@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { AdapterEntry } from '../registers/entry.js'
 import { plainCopy } from './plain.js'
@@ -22,7 +22,7 @@ export function parseAdapterEntry(input: unknown): AdapterEntry {
 
 interface Checks<T> {
   readonly what: string
-  readonly schema: () => z.ZodType<T>
+  readonly schema: () => z.ZodMiniType<T>
   /** Finds what depends on several places, in plain JSON that may be wrong anywhere. */
   readonly more: (value: unknown) => readonly InputProblem[]
 }
