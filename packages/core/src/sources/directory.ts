@@ -12,7 +12,8 @@ import { copyTree } from './file-copy.js'
 import { fileError } from './file-error.js'
 import { type GitAccess, makeWorkFolder, removeDirectory, withGit } from './git-command.js'
 import { readLimits, type SourceLimitOptions } from './limits.js'
-import { checkCommit, checkRef, hasControlCharacter, isCommitPrefix, isFullCommit } from './ref.js'
+import { checkPresent, namesOf } from './present-names.js'
+import { checkCommit, checkRef, hasControlCharacter } from './ref.js'
 import { readWorkTree, type WorkTree } from './work-tree.js'
 
 export interface DirectorySourceOptions extends SourceLimitOptions {
@@ -105,9 +106,9 @@ async function resolve(place: Place, ref: string, context: Context): Promise<Rev
   return inPlace(place, context, async (seen) => {
     const { workTree } = seen
     // Before anything is copied, where it is known already.
-    if (workTree?.commit !== undefined) checkPresent(place, ref, workTree.commit, workTree)
+    if (workTree?.commit !== undefined) checkPresent(place.path, ref, workTree.commit, workTree)
     const { commit, dirty, contentDigest } = await snapshot(place, seen)
-    checkPresent(place, ref, commit, workTree)
+    checkPresent(place.path, ref, commit, workTree)
     return {
       commit,
       ref,
@@ -187,26 +188,6 @@ async function snapshot(place: Place, { root, workTree, reading }: Seen): Promis
   await keepSnapshot(place.options.directory, { source: place.path, contentDigest, copy })
   const commit = workTree?.commit ?? contentDigest.slice('sha256:'.length, 'sha256:'.length + 40)
   return { commit, dirty: !clean, contentDigest }
-}
-
-function checkPresent({ path }: Place, ref: string, commit: string, workTree: WorkTree | undefined): void {
-  const { branch, tags = [] } = workTree ?? {}
-  const names = ['HEAD', ...(branch === undefined ? [] : [branch]), ...tags]
-  const full = [...(branch === undefined ? [] : [`refs/heads/${branch}`]), ...tags.map((tag) => `refs/tags/${tag}`)]
-  const lowered = ref.toLowerCase()
-  const isCommit = (isFullCommit(lowered) || isCommitPrefix(lowered)) && commit.startsWith(lowered)
-  if (names.includes(ref) || full.includes(ref) || isCommit) return
-  throw new KiwiError('REF_NOT_FOUND', `${path} is at ${branch ?? commit.slice(0, 12)}, not at ${ref}`, {
-    hint: 'A directory is taken as it is: ask for HEAD, check out what you want, or give the repository as a git source.',
-    evidence: { directory: path, ref, commit, branches: branch === undefined ? [] : [branch], tags: [...tags] },
-  })
-}
-
-function namesOf(ref: string, workTree: WorkTree | undefined): { branch?: string; tag?: string } {
-  const { branch, tags = [] } = workTree ?? {}
-  if (branch !== undefined && (ref === 'HEAD' || ref === branch || ref === `refs/heads/${branch}`)) return { branch }
-  const tag = tags.find((name) => ref === name || ref === `refs/tags/${name}`)
-  return tag === undefined ? {} : { tag }
 }
 
 /** @returns undefined when this state is not kept (any more). */

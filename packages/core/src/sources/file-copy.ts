@@ -1,25 +1,32 @@
-import { constants, copyFile as copyOne, cp } from 'node:fs/promises'
+import { constants, copyFile as copyOne, mkdir, readdir, readlink, symlink } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { cancelled } from './cancelled.js'
+import { eachAtOnce } from './each-at-once.js'
 import { codeOf, fileError } from './file-error.js'
 
-/** Without moving bytes where the file system can share them. The mode is kept, a link is not followed by the caller's own check. */
+/** Without moving bytes where the file system can share them. Keeps the mode. Follows a link: look first. */
 export function copyFile(from: string, to: string): Promise<void> {
   return copyOne(from, to, constants.COPYFILE_FICLONE)
 }
 
-/** Copies a directory with its links as they are. @returns false when it was taken away meanwhile. */
+/** Copies a directory of files, links and folders, with its links as they are. @returns false when it was taken away meanwhile. */
 export async function copyTree(from: string, to: string, signal: AbortSignal): Promise<boolean> {
   try {
-    await cp(from, to, {
-      recursive: true,
-      verbatimSymlinks: true,
-      mode: constants.COPYFILE_FICLONE,
-      filter: () => !signal.aborted,
+    const entries = await readdir(from, { recursive: true, withFileTypes: true })
+    const places = entries.map((entry) => {
+      const source = join(entry.parentPath, entry.name)
+      return { entry, source, copy: join(to, relative(from, source)) }
     })
+    await mkdir(to)
+    for (const { entry, copy } of places) if (entry.isDirectory()) await mkdir(copy, { recursive: true })
+    await eachAtOnce(places, async ({ entry, source, copy }) => {
+      if (signal.aborted) throw cancelled(signal)
+      if (entry.isSymbolicLink()) await symlink(await readlink(source), copy)
+      else if (entry.isFile()) await copyFile(source, copy)
+    })
+    return true
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
     throw fileError(error, from)
   }
-  if (signal.aborted) throw cancelled(signal)
-  return true
 }

@@ -1,7 +1,8 @@
 import { KiwiError } from '../errors/kiwi-error.js'
 
 /**
- * Checks a branch, tag or commit name before it comes near a process. The rules are those of `git check-ref-format`, and no leading dash.
+ * Checks a branch, tag or commit name before it comes near a process. The rules are those of `git check-ref-format`, no leading dash,
+ * and nothing that a shell acts on: names travel on, into tags, build arguments and other people's scripts.
  * Throws `INPUT_INVALID`.
  */
 export function checkRef(ref: string): string {
@@ -40,6 +41,7 @@ function faultOf(ref: string): string | undefined {
   if (ref.startsWith('-')) return 'starts with a dash'
   if (hasControlCharacter(ref)) return 'has a control character in it'
   if (/[ ~^:?*[\\]/.test(ref)) return 'has a character in it that git does not allow in names'
+  if (/[$`;|<>"]/.test(ref)) return 'has a character in it that a shell acts on'
   if (ref.includes('..') || ref.includes('@{') || ref === '@') return 'is an expression, not a name'
   if (ref.split('/').some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock')) || ref.endsWith('.'))
     return 'is not a name that git allows'

@@ -1,6 +1,6 @@
 import { dirname, sep } from 'node:path'
 import { KiwiError } from '../errors/kiwi-error.js'
-import { type RepositoryAddress, readRepositoryAddress } from './url.js'
+import { type RepositoryAddress, readRepositoryAddress, shellFaultOf } from './url.js'
 
 /** Protocols that a repository may lead on to. A local path is reached by a relative address only, and ssh, which uses this machine's keys, only by who was given them. */
 const leadsTo: Readonly<Record<RepositoryAddress['protocol'], readonly RepositoryAddress['protocol'][]>> = {
@@ -44,12 +44,15 @@ function read(path: string, text: string): RepositoryAddress {
 /** `git@host:team/library` in a repository of the same host is asked for the way the repository itself is: there may be a token, and no key. */
 function throughParent({ origin }: RepositoryAddress, address: RepositoryAddress): RepositoryAddress {
   if (origin === undefined || address.protocol !== 'ssh') return address
-  const [, host, path] = /^(?:ssh:\/\/)?git@([^@:/]+)[:/]\/*([^:]+)$/.exec(address.url) ?? []
+  const found = /^ssh:\/\/git@([^@:/]+)\/+([^:]+)$/.exec(address.url) ?? /^git@([^@:/]+):\/*([^:]+)$/.exec(address.url)
+  const [, host, path] = found ?? []
   if (path === undefined || host?.toLowerCase() !== new URL(origin).hostname) return address
   return readRepositoryAddress(`${origin}${path}`)
 }
 
 function relativeAddress(parent: RepositoryAddress, path: string, text: string): RepositoryAddress {
+  const fault = shellFaultOf(text)
+  if (fault !== undefined) throw refusedSubmodule(path, `has an address that ${fault}`)
   const { start, folders } = partsOf(parent)
   let rest = text
   for (;;) {

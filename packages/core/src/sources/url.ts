@@ -21,8 +21,18 @@ export function readRepositoryAddress(text: string): RepositoryAddress {
     throw refusal('has a space, a backslash or a control character in it')
   if (text.startsWith('-')) throw refusal('starts with a dash')
   if (isAbsolute(text)) return { protocol: 'file', url: text }
+  const fault = shellFaultOf(text)
+  if (fault !== undefined) throw refusal(fault)
   if (/^[^/]*::/.test(text)) throw refusal('names a remote helper')
   return text.includes('://') ? readUrl(text) : readSecureCopyForm(text)
+}
+
+/** What no address needs; a local path may have it. */
+export function shellFaultOf(text: string): string | undefined {
+  if (/[`$;|<>"'{}^*]/.test(text)) return 'has a character in it that a shell acts on'
+  // git hands host and path to credential helpers line by line.
+  if (/%(?:[01][0-9a-f]|7f)/i.test(text)) return 'has a control character in it, written with a percent sign'
+  return undefined
 }
 
 function readUrl(text: string): RepositoryAddress {
