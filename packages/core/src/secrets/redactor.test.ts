@@ -217,6 +217,20 @@ describe('a redactor', () => {
     })
   })
 
+  it('masks what goes on from one text of a list to the next, and keeps their number', () => {
+    const redactor = createRedactor()
+    redactor.add(privateKey, 'KEY')
+    const written = base64(privateKey.trim()).replace(/.{60}/g, '$&\n').split('\n')
+    const rest = written.map(() => '').slice(1)
+    expect(redactor.json(['begin', ...written, 'end'])).toEqual(['begin', '[redacted:KEY]', ...rest, 'end'])
+    expect(redactor.json(['begin', `x ${written[0]}`, ...written.slice(1, -1), `${written.at(-1)} y`])).toEqual([
+      'begin',
+      'x [redacted:KEY]',
+      ...rest.slice(1),
+      ' y',
+    ])
+  })
+
   it('leaves the words that programs branch on, whatever the secret is, but nothing of the evidence', () => {
     const redactor = createRedactor()
     for (const value of ['failed', 'text', 'BUILD_STEP_FAILED', 'done', 'blob', 'production'])

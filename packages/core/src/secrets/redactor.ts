@@ -39,33 +39,65 @@ export function createRedactor(): Redactor {
       known.add(value)
     },
     text,
-    json: (value) => maskJson(value, text),
+    json: (value) => maskJson(value, matcher.find),
     lines: () => createStream(matcher.find),
   }
 }
 
-function mask(input: string, matches: readonly Match[]): string {
+type Find = (text: string) => Found
+
+/** `goesOn` is said of a match whose mark stands elsewhere already. */
+function mask(input: string, matches: readonly (Match & { readonly goesOn?: boolean })[]): string {
   let output = ''
   let done = 0
-  for (const { start, end, name } of matches) {
-    output += `${input.slice(done, start)}[redacted:${name}]`
+  for (const { start, end, name, goesOn } of matches) {
+    output += input.slice(done, start) + (goesOn ? '' : `[redacted:${name}]`)
     done = end
   }
   return done === 0 ? input : output + input.slice(done)
 }
 
 /** Below `evidence` anything may stand; elsewhere the names of fields, and the words of a closed list that programs branch on, are our own. */
-function maskJson<T extends Json | undefined>(value: T, text: (input: string) => string, free = false): T {
+function maskJson<T extends Json | undefined>(value: T, find: Find, free = false): T {
+  const text = (input: string) => mask(input, find(input).matches)
   // The casts hold because each branch gives back the shape it was given.
   if (typeof value === 'string') return text(value) as T
-  if (Array.isArray(value)) return value.map((item: Json) => maskJson(item, text, free)) as Json as T
+  if (Array.isArray(value)) {
+    if (isLines(value)) return maskLines(value, find) as Json as T
+    return value.map((item: Json) => maskJson(item, find, free)) as Json as T
+  }
   if (typeof value !== 'object' || value === null) return value
   const fields = Object.entries(value).map(([key, item]) => {
     if (!free && typeof item === 'string' && isWord(key, item)) return [key, item]
     const name = !free && /^[A-Za-z]+$/.test(key) ? key : text(key)
-    return [name, maskJson(item, text, free || key === 'evidence')]
+    return [name, maskJson(item, find, free || key === 'evidence')]
   })
   return Object.fromEntries(fields) as Json as T
+}
+
+function isLines(value: readonly Json[]): value is string[] {
+  return value.length > 1 && value.every((item) => typeof item === 'string')
+}
+
+/** A list of texts is often what was one text, in lines, and so may be a secret in it: what goes on from one to the next is left out of the next. */
+function maskLines(lines: readonly string[], find: Find): string[] {
+  const { matches } = find(lines.join('\n'))
+  let from = 0
+  return lines.map((line) => {
+    const begin = from
+    const end = begin + line.length
+    from = end + 1
+    const here = matches.filter((match) => match.start < end && match.end > begin)
+    return mask(
+      line,
+      here.map((match) => ({
+        ...match,
+        start: Math.max(match.start - begin, 0),
+        end: match.end - begin,
+        goesOn: match.start < begin,
+      })),
+    )
+  })
 }
 
 const wordFields: ReadonlySet<string> = new Set([
@@ -92,7 +124,7 @@ function isWord(field: string, text: string): boolean {
   return wordFields.has(field) && /^[A-Za-z]+(?:[-_][A-Za-z]+)*$/.test(text)
 }
 
-function createStream(find: (text: string) => Found): RedactorStream {
+function createStream(find: Find): RedactorStream {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   /** The last of what was given out already: a base64 text may go on from it, on the next line. */
   let given = ''
