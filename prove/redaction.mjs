@@ -1,6 +1,6 @@
 // Secrets of every shape, written in every way a program may write them, cut at every byte, sent to every place where Kiwi shows or keeps
 // something. What is a leak is decided by prove/redaction/cases.mjs and packages/core/src/secrets/leaks, which share nothing with the redactor.
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { writeJson } from './harness.mjs'
 import { longSecret, secretsOf } from './redaction/cases.mjs'
 import { maskedShare } from './redaction/corpus.mjs'
@@ -15,6 +15,7 @@ const batches = 12
 const partsOfLongKey = 12
 const results = `${import.meta.dirname}/results`
 
+let stateFile = ''
 let tallyFile = ''
 let report = /** @type {Record<string, any>} */ ({})
 let planned = /** @type {string[]} */ ([])
@@ -35,9 +36,9 @@ export async function plan(seed) {
     ...Array.from({ length: partsOfLongKey }, (_, part) => ({ kind: 'long key', seed, part, redactor: 'on' })),
   ]
   planned = scenarios.map((scenario) => JSON.stringify(scenario))
+  stateFile = `${results}/.state/redaction-${seed}.json`
   tallyFile = `${results}/.state/redaction-${seed}.tallies.json`
-  if (!existsSync(`${results}/.state/redaction-${seed}.json`)) rmSync(tallyFile, { force: true }) // it begins anew
-  report = existsSync(tallyFile) ? JSON.parse(readFileSync(tallyFile, 'utf8')) : {}
+  report = readJson(tallyFile) ?? {}
   return scenarios
 }
 
@@ -87,7 +88,7 @@ function problems(sink, tally, redactor) {
 }
 
 function summarise() {
-  const done = planned.filter((scenario) => report[scenario] !== undefined)
+  const done = (readJson(stateFile)?.done ?? []).map((index) => planned[index]).filter((scenario) => report[scenario])
   const sinks = /** @type {Record<string, any>} */ ({})
   const rest = []
   for (const scenario of done)
@@ -109,6 +110,10 @@ function summarise() {
     console.log(`${sink}: ${leaks} leaks of ${cases}; switched off ${blind.found} found of ${blind.cases}`)
   for (const one of rest) console.log(JSON.stringify(one))
   console.log(`${summary.leaks} leaks of ${summary.cases} cases`)
+}
+
+function readJson(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 
 function add(sinks, sink, { cases, leaks }, blindly) {

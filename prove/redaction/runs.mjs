@@ -48,7 +48,7 @@ export async function wholeRun(secrets, { blindly }) {
       'env, set and export -p of a real child': judge(...environmentCases(secrets, printed.events)),
       'other events': judge(prefixed('choice', cases), otherStrings(events)),
       'evidence in events': judge(prefixed('evidence', cases), otherStrings(failed.events)),
-      'last output kept of a crash': judge(prefixed('output', ofErrors), otherStrings(crashed.events)),
+      'last output kept of a crash': judge(prefixed('output', ofErrors), [otherStrings(crashed.events).join('\n')]),
       'evidence of the error the host gets': judge(prefixed('evidence', cases), stringsOf(failed.error.evidence)),
       'keys in that evidence': judge(prefixed('key', ofErrors), stringsOf(failed.error.evidence)),
       'message of that error': judge(prefixed('message', ofErrors), [failed.error.message]),
@@ -217,7 +217,7 @@ function leavesEvidence(orders, cases) {
     ...runtime,
     evidence: async (_, slot) => ({
       slot,
-      instances: [{ id: `${slot}-0`, exitCode: 1, lastOutput: some.map(marked) }],
+      instances: [{ id: `${slot}-0`, exitCode: 1, lastOutput: some.flatMap((one) => marked(one).split('\n')) }],
     }),
   }
 }
