@@ -3,7 +3,6 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { migrate } from './migrate.js'
-import { pragmas } from './schema.js'
 import { isBusy, storeError } from './store-error.js'
 
 /** A statement waits so long for another process before it fails as busy. Writes are tried again: group-commit.ts. */
@@ -31,8 +30,8 @@ function prepare(database: DatabaseSync): void {
   for (let attempt = 1; ; attempt += 1) {
     try {
       database.exec('PRAGMA journal_mode = WAL')
-      database.exec(pragmas)
       migrate(database)
+      database.exec('PRAGMA synchronous = NORMAL') // a commit is synced by wal-file.ts, off this thread
       return
     } catch (error) {
       if (!isBusy(error) || attempt === openAttempts) throw error

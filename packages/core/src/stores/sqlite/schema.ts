@@ -1,9 +1,6 @@
 /** Raised with every change of the tables; a file of a newer version is refused, never guessed at. */
 export const schemaVersion = 2
 
-/** WAL with a full sync: what a promise has resolved for is on the disk, also after a power cut. */
-export const pragmas = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;'
-
 /**
  * A run's rows are found by its ordinal, and its request has a table of its own: rows that change with every commit stay small. Events lie in the
  * order of their commits, whichever run they are of, so that a commit of many runs writes few pages; their ordinals are never used again.
