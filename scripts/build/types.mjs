@@ -34,7 +34,7 @@ async function declare({ name, directory }) {
     extends: '../tsconfig.json',
     compilerOptions: { noEmit: false, emitDeclarationOnly: true, rootDir: '../src', outDir: 'types', paths: {} },
     include: ['../src'],
-    exclude: ['../src/**/*.test.ts'],
+    exclude: ['../src/**/*.test.ts', '../src/**/testing.ts'],
   }
   writeFileSync(`${work}/tsconfig.json`, JSON.stringify(configuration))
   try {

@@ -1,9 +1,9 @@
 import type { Json } from './contracts/v1/json.js'
-import type { Revision } from './contracts/v1/source.js'
+import type { Ref, Revision } from './contracts/v1/source.js'
 import type { RunFilter, RunRow } from './contracts/v1/store.js'
 import { KiwiError } from './errors/kiwi-error.js'
 import { type FeedItem, type FeedOptions, feed } from './events/feed.js'
-import { type LogMatch, type LogOptions, logs } from './events/logs.js'
+import { type LogMatch, type LogSearch, logs } from './events/logs.js'
 import type { Run } from './events/run-handle.js'
 import { startEngine } from './journal/engine.js'
 import { lookingContext } from './journal/looking-context.js'
@@ -115,7 +115,7 @@ export interface Kiwi extends AsyncDisposable {
   /** Every event of every run from the cursor on, then as they come, until the signal fires: a dashboard is one loop. */
   feed(options?: FeedOptions): AsyncIterable<FeedItem>
   /** Lines of a run's output. With `match`, the lines that match, those that tell of an error or a failure first. */
-  logs(runId: string, options?: LogOptions): Promise<readonly LogMatch[]>
+  logs(runId: string, options?: LogSearch): Promise<readonly LogMatch[]>
 
   /** All releases of the environment, oldest first. */
   history(service: string, environment: string): Promise<readonly Release[]>
@@ -129,9 +129,7 @@ export interface Kiwi extends AsyncDisposable {
   instanceLogs(service: string, environment: string, options?: InstanceLogOptions): ReturnType<typeof instanceLogs>
   /** Branches and tags of the service's source, and what changed between two commits, for a picker. */
   readonly source: {
-    refs(
-      service: string,
-    ): AsyncIterable<{ readonly name: string; readonly kind: 'branch' | 'tag'; readonly commit: string }>
+    refs(service: string): AsyncIterable<Ref>
     resolve(service: string, ref: string): Promise<Revision>
     /** Paths; `undefined` where the source cannot tell. */
     changed(service: string, from: string, to: string): Promise<readonly string[] | undefined>

@@ -1,7 +1,7 @@
 import type { Store } from '../contracts/v1/store.js'
 import type { Stage } from './event.js'
 
-export interface LogOptions {
+export interface LogSearch {
   /** Text that a line contains, letters of either case, or a pattern. */
   readonly match?: string | RegExp | undefined
   readonly stage?: Stage | undefined
@@ -28,7 +28,7 @@ const failing =
 const batch = 5_000
 
 /** Lines of a run, oldest first; with `match`, those that tell of a failure before the others. */
-export async function logs(store: Store, runId: string, options: LogOptions): Promise<LogMatch[]> {
+export async function logs(store: Store, runId: string, options: LogSearch): Promise<LogMatch[]> {
   const { match, stage, limit = 1_000 } = options
   const matches = matcher(match)
   const found: LogMatch[] = []

@@ -5,7 +5,8 @@ import { folderPrefix, isLeftBehind, thisWorker } from '../journal/worker.js'
 
 /** A file under a name of its own until it is whole. Disposed without `rename`, it is gone. */
 export interface Part extends AsyncDisposable {
-  readonly file: FileHandle
+  /** All of the bytes; on their way to the disk while more are being made. */
+  write(bytes: Uint8Array): Promise<void>
   /** Resolves when the content is on the disk and has that name. The name itself is on the disk after `syncDirectory`. */
   rename(path: string): Promise<void>
 }
@@ -18,11 +19,12 @@ export async function openPart(folder: string, make: () => Promise<void>): Promi
     await make()
     return open(path, 'wx')
   })
+  const flow = flowTo(file)
   let isRenamed = false
   return {
-    file,
+    write: flow.write,
     async rename(to) {
-      await file.datasync()
+      await flow.end()
       await file.close()
       await rename(path, to)
       isRenamed = true
@@ -31,6 +33,37 @@ export async function openPart(folder: string, make: () => Promise<void>): Promi
       if (isRenamed) return
       await file.close().catch(() => undefined)
       await rm(path, { force: true })
+    },
+  }
+}
+
+/** So that the last sync finds little left to do, however large the file. */
+const syncAfterBytes = 8 * 1024 * 1024
+
+function flowTo(file: FileHandle): { write(bytes: Uint8Array): Promise<void>; end(): Promise<void> } {
+  let unsyncedBytes = 0
+  let syncing: Promise<void> | undefined
+  // The kernel tells of a failed write to the disk once: it must not be forgotten.
+  let failure: { readonly error: unknown } | undefined
+  return {
+    async write(bytes) {
+      await file.writeFile(bytes) // all of it: a single write may take only a part
+      unsyncedBytes += bytes.byteLength
+      if (syncing !== undefined || unsyncedBytes < syncAfterBytes) return
+      unsyncedBytes = 0
+      syncing = file
+        .datasync()
+        .catch((error: unknown) => {
+          failure = { error }
+        })
+        .finally(() => {
+          syncing = undefined
+        })
+    },
+    async end() {
+      await syncing
+      await file.datasync()
+      if (failure) throw failure.error
     },
   }
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { BlobUpload, Descriptor, Digest } from '../contracts/v1/image.js'
 import { mismatch } from './digest.js'
-import { isLeftoverPart, openPart, syncDirectory } from './durable.js'
+import { isLeftoverPart, openPart, type Part, syncDirectory } from './durable.js'
 
 export interface BlobWriter {
   /** Writes a blob, unless it is there. It has its name when its bytes are on the disk. */
@@ -32,7 +32,7 @@ export function blobWriter(directory: string, path: (digest: Digest) => string):
       signal.throwIfAborted()
       await make()
       await using part = await openPart(blobs, async () => void (await mkdir(folder, { recursive: true })))
-      const written = await writeAll(part.file, upload, signal)
+      const written = await writeAll(part, upload, signal)
       await part.rename(path(written.digest))
       return { mediaType, ...written }
     },
@@ -55,7 +55,7 @@ async function makeFolders(blobs: string, folder: string): Promise<readonly stri
 
 /** One pass, one hash. Ends as soon as there is more than expected. */
 async function writeAll(
-  file: FileHandle,
+  part: Part,
   { expected, open }: BlobUpload,
   signal: AbortSignal,
 ): Promise<{ digest: Digest; size: number }> {
@@ -66,7 +66,7 @@ async function writeAll(
     hash.update(chunk)
     size += chunk.byteLength
     if (expected && size > expected.size) throw mismatch(expected, `more than ${expected.size} bytes`)
-    await file.writeFile(chunk) // all of it: a single write may take only a part
+    await part.write(chunk)
   }
   const digest = `sha256:${hash.digest('hex')}`
   if (expected && (digest !== expected.digest || size !== expected.size)) {

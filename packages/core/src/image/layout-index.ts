@@ -68,7 +68,7 @@ function isObject(value: Json | undefined): value is JsonObject {
 /** The part lies with those of the blobs: what a killed process leaves is taken away there. */
 async function replace(directory: string, file: string, text: string): Promise<void> {
   await using part = await openPart(join(directory, 'blobs'), async () => undefined)
-  await part.file.writeFile(text)
+  await part.write(Buffer.from(text))
   await part.rename(file)
 }
 

@@ -42,7 +42,7 @@ describe('an image reference', () => {
 
   it('is read as it was written', () => {
     const random = randomFrom(11)
-    for (let round = 0; round < 3000; round += 1) {
+    for (let round = 0; round < 800; round += 1) {
       const parts = make(random)
       const text = formatReference(parts)
       expect(parseReference(text)).toEqual(parts)
@@ -83,7 +83,7 @@ describe('an image reference', () => {
       '\\',
     ]
     let read = 0
-    for (let round = 0; round < 20_000; round += 1) {
+    for (let round = 0; round < 6000; round += 1) {
       const text = random.chance(0.5)
         ? random.some(8, () => random.pick(pieces)).join('')
         : mutated(random, formatReference(make(random)), pieces)
@@ -95,7 +95,7 @@ describe('an image reference', () => {
         expect([text, error.code]).toEqual([text, 'IMAGE_REFERENCE_INVALID'])
       }
     }
-    expect(read).toBeGreaterThan(500)
+    expect(read).toBeGreaterThan(200)
   })
 
   it('is refused at once and in few words, however long the text', () => {
@@ -108,7 +108,7 @@ describe('an image reference', () => {
     ]) {
       const started = performance.now()
       expect(() => parseReference(text)).toThrow(expect.objectContaining({ code: 'IMAGE_REFERENCE_INVALID' }))
-      expect(performance.now() - started).toBeLessThan(1000)
+      expect(performance.now() - started).toBeLessThan(2000)
       try {
         parseReference(text)
       } catch (error) {
@@ -148,7 +148,7 @@ describe('verified content', () => {
 
   it('passes unchanged however it is cut into chunks, and never in full when it is anything else', async () => {
     const random = randomFrom(21)
-    for (let round = 0; round < 400; round += 1) {
+    for (let round = 0; round < 150; round += 1) {
       const bytes = random.bytes(random.below(200))
       const expected = { digest: digestOf(bytes), size: bytes.byteLength }
       expect(Buffer.concat(await Array.fromAsync(verified(inChunks(random, bytes), expected)))).toEqual(
@@ -192,7 +192,7 @@ describe('pipe', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
-  it.each(seeds(24))(
+  it.each(seeds(15))(
     'moves exactly what is missing, children before parents, into memory and a layout (seed %i)',
     async (seed) => {
       const random = randomFrom(seed)
@@ -221,7 +221,7 @@ describe('pipe', () => {
     },
   )
 
-  it.each(seeds(30))(
+  it.each(seeds(24))(
     'fails with the first fault, stores nothing wrong, and goes on from there when it is called again (seed %i)',
     async (seed) => {
       const random = randomFrom(1000 + seed)
@@ -325,7 +325,7 @@ function makeImage(random: Random): { readonly images: MemoryImages; readonly ro
     return { mediaType, digest, size: bytes.byteLength }
   }
   const layers = Array.from({ length: 1 + random.below(8) }, () =>
-    put(random.bytes(random.below(3000)), mediaTypes.layerGzip),
+    put(random.bytes(random.below(900)), mediaTypes.layerGzip),
   )
   const manifest = () => {
     const config = put(random.bytes(20), mediaTypes.config)
@@ -435,7 +435,7 @@ function chunked(random: Random, source: ImageSource): ImageSource {
     async *blob(descriptor, options) {
       for await (const chunk of source.blob(descriptor, options)) {
         for (let at = 0; at < chunk.byteLength; ) {
-          const length = random.below(700)
+          const length = random.below(300)
           await new Promise((resolve) => setImmediate(resolve))
           yield chunk.subarray(at, at + length)
           at += length

@@ -50,7 +50,8 @@ export async function startEngine(options: KiwiOptions, worker: Worker): Promise
       registries: adapterPool('registry', store, registries, kinds.registries ?? {}),
       runtimes: adapterPool('runtime', store, runtimes, kinds.runtimes ?? {}),
       source: async (definition) =>
-        options.source?.(definition) ?? sources.createSource(definition, { directory: sourcesOf(directory) }),
+        options.source?.(definition) ??
+        sources.createSource(definition, { directory: sourcesOf(directory), clock, exclude: [directory] }),
     },
     store,
     hub: createHub(),

@@ -42,6 +42,8 @@ export function isUniqueTagRule(rule: string | undefined): boolean {
  * left so, because `${SHORT_SHA}` and `${BUILD_NUMBER}` tell them apart, and a plan warns where the rule has neither. A branch name is cut where
  * the tag would be longer than 128; nothing else is.
  *
+ * Of a directory with uncommitted changes `${SHORT_SHA}` says so, and what the files are (`a1b2c3d-dirty-0f1e2d3`).
+ *
  * Without a rule the tag is `${BRANCH}-${SHORT_SHA}`, of a git tag `${TAG}-${SHORT_SHA}`, of a bare commit `${SHORT_SHA}`.
  * Throws `INPUT_INVALID` as `checkTagRule` does, for a variable that the run lacks, and where no legal tag comes out.
  */
@@ -82,15 +84,21 @@ function partsOf(rule: string): Part[] | string {
 }
 
 function valuesOf(
-  { branch, commit, tag }: Revision,
+  { branch, commit, tag, dirty, contentDigest }: Revision,
   buildNumber: number,
 ): Readonly<Record<Variable, string | undefined>> {
   return {
     BRANCH: branch === undefined ? undefined : legalised(branch),
-    SHORT_SHA: legalised(commit.slice(0, 7)) || undefined,
+    // Uncommitted files are not those of the commit: their image must not take its tag.
+    SHORT_SHA: legalised(dirty ? `${commit.slice(0, 7)}-dirty-${contentOf(contentDigest)}` : commit.slice(0, 7)) || undefined,
     TAG: tag === undefined ? undefined : legalised(tag),
     BUILD_NUMBER: Number.isSafeInteger(buildNumber) && buildNumber > 0 ? String(buildNumber) : undefined,
   }
+}
+
+/** First 7 digits. */
+function contentOf(digest = ''): string {
+  return digest.replace(/^sha256:/, '').slice(0, 7)
 }
 
 function legalised(value: string): string {

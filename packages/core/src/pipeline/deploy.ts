@@ -7,13 +7,14 @@ import { renderSpec, replicasOf, targetOf } from '../model/render.js'
 import type { ScaleRequest } from '../model/run.js'
 import type { EnvironmentDefinition, Strategy } from '../model/service.js'
 import { current, history } from '../release/history.js'
-import { rollout } from '../rollout/loop.js'
+import { type RolloutOptions, rollout } from '../rollout/loop.js'
+import type { Kept } from '../rollout/progress.js'
 import type { Procedure, SlotWanted, Wanted } from '../rollout/types.js'
 import { instructionOf } from './instruction.js'
 import { environmentOf } from './lookup.js'
 import type { EnvironmentRun, PipelineRun } from './pipeline-run.js'
 import { requireSecrets } from './secrets.js'
-import { step } from './step.js'
+import { revise, step } from './step.js'
 
 /** What to run: an image, and where it ran before, how. */
 export interface Subject {
@@ -76,11 +77,22 @@ export function undeploy(run: EnvironmentRun, subject: Subject): Promise<Deploye
   })
 }
 
+/** The deployment as it was first wanted, and what its rollout must not forget. */
+interface UnderWay extends Deployment {
+  readonly kept?: Kept | undefined
+}
+
 function inSteps(run: EnvironmentRun, intent: () => Promise<Deployment>): Promise<Deployed> {
-  return step(run, 'deploy', {
+  return step<UnderWay, Deployed>(run, 'deploy', {
     intent,
-    async do(context, deployment, since) {
-      const { addresses } = await rollOut(run, deployment, context, since)
+    async do(context, { kept, ...deployment }, since) {
+      const { addresses } = await rollOut(run, deployment, {
+        context,
+        since,
+        kept,
+        keep: (news) => revise(run, 'deploy', { ...deployment, kept: news }),
+        instruction: () => instructionOf(run),
+      })
       return { deployment, addresses }
     },
   })
@@ -90,10 +102,9 @@ function inSteps(run: EnvironmentRun, intent: () => Promise<Deployment>): Promis
 export async function rollOut(
   run: EnvironmentRun,
   { subject, wanted, procedure }: Deployment,
-  context: Context,
-  since: number,
-  instruction = () => instructionOf(run),
+  options: Pick<RolloutOptions, 'context' | 'since' | 'kept' | 'keep' | 'instruction'>,
 ) {
+  const { context } = options
   await requireSecrets({ env: wanted.spec.env }, context) // after a crash the redactor of this process must know them, too
   const environment = environmentOf(run)
   const { service, environment: name } = run.request
@@ -102,15 +113,14 @@ export async function rollOut(
   const { replaces } = wanted
   await runtime.claim(target, context)
   return rollout({
+    ...options,
     runtime,
     target,
     procedure,
     wanted: { ...(await atUse(run, wanted)), replaces: replaces && (await atUse(run, replaces)) },
-    since,
     clock: run.clock,
-    context,
-    instruction,
-    provide: () => provide(run, runtime, subject.image, context), // the image of what is replaced is there: it ran
+    provide: ({ digest }) =>
+      provide(run, runtime, replaces?.image.digest === digest ? replaces.image : subject.image, context),
     emit: (body) => run.events.emit(body, 'deploy'),
     killPoint: run.killPoint,
   })

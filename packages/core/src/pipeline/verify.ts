@@ -1,6 +1,7 @@
 import type { Clock } from '../contracts/v1/clock.js'
 import type { Context } from '../contracts/v1/context.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
+import type { Kept } from '../rollout/progress.js'
 import { type Deployed, rollOut } from './deploy.js'
 import { instructionOf } from './instruction.js'
 import type { EnvironmentRun } from './pipeline-run.js'
@@ -13,16 +14,17 @@ const betweenTriesMs = 100
 /** Why the route goes back: kept before it does, so that a crash on the way back does not forget it. */
 interface Failed {
   readonly wrong: ErrorRecord
+  readonly kept?: Kept | undefined
 }
 
 /** Asks the service through its route, as a user would; when it does not answer as asked, puts the route back and fails. */
 export function verify(run: EnvironmentRun, deployed: Deployed): Promise<Deployed> {
   return step<Failed | undefined, Deployed>(run, 'verify', {
-    async do(context, kept, since) {
-      const wrong = kept?.wrong ?? (await check(run, deployed, context)) ?? (await changedMind(run))
+    async do(context, failed, since) {
+      const wrong = failed?.wrong ?? (await check(run, deployed, context)) ?? (await changedMind(run))
       if (wrong === undefined) return deployed
-      await revise(run, 'verify', { wrong })
-      return goBack(run, deployed, KiwiError.fromRecord(wrong), context, since)
+      if (!failed) await revise(run, 'verify', { wrong })
+      return goBack(run, deployed, failed ?? { wrong }, context, since)
     },
   })
 }
@@ -74,10 +76,17 @@ async function ask(
 async function goBack(
   run: EnvironmentRun,
   { deployment }: Deployed,
-  because: KiwiError,
+  { wrong, kept }: Failed,
   context: Context,
   since: number,
 ): Promise<never> {
-  await rollOut(run, deployment, context, since, async () => ({ instruction: 'revert', because }))
+  const because = KiwiError.fromRecord(wrong)
+  await rollOut(run, deployment, {
+    context,
+    since,
+    kept,
+    keep: (news) => revise(run, 'verify', { wrong, kept: news }),
+    instruction: async () => ({ instruction: 'revert', because }),
+  })
   throw because
 }

@@ -17,9 +17,10 @@ export interface Warning {
     | 'downtime'
     | 'quarantined'
     | 'schema-change'
-    | 'not-pinned'
     | 'first-release'
     | 'unsaid'
+    | 'plain-secret'
+    | 'mutable-tag'
   readonly message: string
   readonly path?: string | undefined
 }

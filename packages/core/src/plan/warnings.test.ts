@@ -64,12 +64,10 @@ describe('recommendations', () => {
   it('tell of secrets that stand in the definition, without repeating them', () => {
     const env = { DB_PASSWORD: 'hunter2', API_KEY: 'x', GREETING: 'hello', TOKEN: { secret: 'T' }, EMPTY_SECRET: '' }
     expect(warn({ env })).toEqual([
-      ['below-recommendation', 'environments.production.env.DB_PASSWORD'],
-      ['below-recommendation', 'environments.production.env.API_KEY'],
+      ['plain-secret', 'environments.production.env.DB_PASSWORD'],
+      ['plain-secret', 'environments.production.env.API_KEY'],
     ])
-    expect(warn({}, { build: { args: { NPM_TOKEN: 'x' } } })).toEqual([
-      ['below-recommendation', 'build.args.NPM_TOKEN'],
-    ])
+    expect(warn({}, { build: { args: { NPM_TOKEN: 'x' } } })).toEqual([['plain-secret', 'build.args.NPM_TOKEN']])
     const all = recommendations(
       {
         name: 'w',
@@ -84,7 +82,7 @@ describe('recommendations', () => {
 
   it('tell of a tag that later builds can take', () => {
     const image = { registry: 'main', repository: 'web' }
-    expect(warn({}, { image: { ...image, tag: '${BRANCH}' } })).toEqual([['not-pinned', 'image.tag']])
+    expect(warn({}, { image: { ...image, tag: '${BRANCH}' } })).toEqual([['mutable-tag', 'image.tag']])
     expect(warn({}, { image: { ...image, tag: '${BRANCH}.${BUILD_NUMBER}' } })).toEqual([])
   })
 

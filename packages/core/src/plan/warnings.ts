@@ -85,7 +85,7 @@ function ofVariables(values: NonNullable<EnvironmentDefinition['env']>, path: st
   return Object.entries(values).flatMap(([key, value]): Warning[] => {
     if (typeof value !== 'string' || value === '' || !secretName.test(key)) return []
     const message = `${key} looks like a secret and stands in the definition as it is; name it with secret('…') instead`
-    return [{ code: 'below-recommendation', path: `${path}.${key}`, message }]
+    return [{ code: 'plain-secret', path: `${path}.${key}`, message }]
   })
 }
 
@@ -93,7 +93,7 @@ function ofBuildArguments({ build }: ServiceDefinition): Warning[] {
   return Object.entries(build?.args ?? {}).flatMap(([key, value]): Warning[] => {
     if (value === '' || !secretName.test(key)) return []
     const message = `${key} looks like a secret, and build arguments stay readable in the image`
-    return [{ code: 'below-recommendation', path: `build.args.${key}`, message }]
+    return [{ code: 'plain-secret', path: `build.args.${key}`, message }]
   })
 }
 
@@ -101,7 +101,7 @@ function ofTag({ image }: ServiceDefinition): Warning[] {
   if (isUniqueTagRule(image.tag)) return []
   const message =
     'the tag rule has neither ${SHORT_SHA} nor ${BUILD_NUMBER}: later builds can take the tag of earlier ones'
-  return [{ code: 'not-pinned', path: 'image.tag', message }]
+  return [{ code: 'mutable-tag', path: 'image.tag', message }]
 }
 
 /** The guide: production is deployed by tags. */

@@ -67,6 +67,15 @@ describe('a clock that advances by itself', () => {
     expect(await Promise.race([deadline, work])).toBe('in time')
   })
 
+  it('stands still during a short delay by the machine’s clock, and does not wait for a long one', async () => {
+    const clock = testClock({ at: 0, autoAdvance: true })
+    const delay = new Promise((resolve) => setTimeout(resolve, 50)).then(() => 'delay')
+    expect(await Promise.race([clock.sleep(1_000, signal).then(() => 'sleep'), delay])).toBe('delay')
+    const long = setTimeout(() => {}, 60_000)
+    await clock.sleep(1_000, signal)
+    clearTimeout(long)
+  })
+
   it('stands still when it is told to', async () => {
     const clock = testClock({ at: 0, autoAdvance: true })
     clock.autoAdvance = false

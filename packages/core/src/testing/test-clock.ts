@@ -15,6 +15,8 @@ export interface TestClockOptions {
   readonly autoAdvance?: boolean | undefined
   /** Whether these active resources (`process.getActiveResourcesInfo()`) are work to be waited for. Default: file and network requests, child processes. */
   readonly isBusy?: ((resources: readonly string[]) => boolean) | undefined
+  /** How long, in real time, it is waited for timers of the machine's clock that others have set (a library's short delay). Default 100. */
+  readonly patienceMs?: number | undefined
 }
 
 interface Sleeper {
@@ -27,14 +29,13 @@ const quietTurns = 5
 
 /**
  * A clock that stands still until it is moved, so that a run with deadlines of ten minutes takes milliseconds and always goes the same way.
- * It knows of promises, immediates, files, sockets being opened and child processes; of an answer awaited on an open socket it does not.
+ * It knows of promises, files, sockets being opened, child processes and short timers; of an answer that is awaited on an open socket,
+ * and of a test runner that is asked for a module, it does not.
  * @example const clock = testClock({ autoAdvance: true })
  */
-export function testClock({
-  at = 1_700_000_000_000,
-  autoAdvance = false,
-  isBusy = worksOn,
-}: TestClockOptions = {}): TestClock {
+export function testClock(options: TestClockOptions = {}): TestClock {
+  const { at = 1_700_000_000_000, autoAdvance = false } = options
+  const idle = idleness(options)
   let now = at
   let auto = autoAdvance
   let driving = false
@@ -50,7 +51,7 @@ export function testClock({
   const drive = async () => {
     if (driving || !auto) return
     driving = true
-    do await idle(isBusy)
+    do await idle()
     while (auto && wakeNext(Number.POSITIVE_INFINITY))
     driving = false
   }
@@ -74,7 +75,7 @@ export function testClock({
     },
     async advance(milliseconds) {
       const end = now + milliseconds
-      do await idle(isBusy)
+      do await idle()
       while (wakeNext(end))
       now = Math.max(now, end)
     },
@@ -91,10 +92,18 @@ export function testClock({
   }
 }
 
-async function idle(isBusy: (resources: readonly string[]) => boolean): Promise<void> {
-  for (let quiet = 0; quiet < quietTurns; ) {
-    quiet = isBusy(process.getActiveResourcesInfo()) ? 0 : quiet + 1
-    await new Promise((resolve) => setImmediate(resolve))
+/** Resolves when there is nothing to do in this process but to sleep. */
+function idleness({ isBusy = worksOn, patienceMs = 100 }: TestClockOptions): () => Promise<void> {
+  let lasting = 0 // timers that were waited for in vain
+  return async () => {
+    const start = performance.now()
+    for (let quiet = 0; quiet < quietTurns; ) {
+      const resources = process.getActiveResourcesInfo()
+      const timers = resources.filter((name) => name === 'Timeout').length
+      lasting = performance.now() - start > patienceMs ? timers : Math.min(lasting, timers)
+      quiet = timers > lasting || isBusy(resources) ? 0 : quiet + 1
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 }
 

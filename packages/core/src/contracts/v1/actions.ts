@@ -4,8 +4,8 @@ import type { SecretReference } from './context.js'
 export type Action = EnsureSlot | RouteTo | RunOnce | RemoveSlot | RemoveTarget
 
 /**
- * Makes the slot exist with that many instances: missing ones are made again, surplus ones stopped with their grace; 0 keeps the slot without
- * instances. The engine never sends another spec for a slot that exists.
+ * Makes the slot exist with that many instances: missing ones are made again, surplus ones stopped with their grace, those first that are not
+ * ready; 0 keeps the slot without instances. A slot that exists keeps its release; the engine never sends another image or spec for it.
  */
 export interface EnsureSlot {
   readonly type: 'ensure-slot'
@@ -52,7 +52,10 @@ export interface RemoveSlot {
   readonly slot: string
 }
 
-/** Removes what `claim` made (edge, Service, open port) and the finished tasks. Refused while there is a slot. The next claim begins anew. */
+/**
+ * Removes what `claim` made (edge, Service, open port) and the finished tasks. Refused while there is a slot. Afterwards a snapshot shows
+ * `fence: 0`, and the next claim begins anew.
+ */
 export interface RemoveTarget {
   readonly type: 'remove-target'
   readonly revision: string

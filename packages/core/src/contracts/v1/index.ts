@@ -19,9 +19,18 @@ export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from 
 export type { BlobUpload, Descriptor, Digest, ImageSink, ImageSource, Platform } from './image.js'
 export type { Json } from './json.js'
 export type { ImagePlace, Registry } from './registry.js'
-export type { Adoptable, Evidence, InstanceLog, LogOptions, Publish, Runtime, RuntimeTraits, Target } from './runtime.js'
+export type {
+  Adoptable,
+  Evidence,
+  InstanceLog,
+  LogOptions,
+  Publish,
+  Runtime,
+  RuntimeTraits,
+  Target,
+} from './runtime.js'
 export type { InstanceState, RouteState, SlotState, Snapshot, TaskState } from './snapshot.js'
-export type { Revision, Source } from './source.js'
+export type { Ref, Revision, Source } from './source.js'
 export type {
   AcceptedRun,
   Batch,

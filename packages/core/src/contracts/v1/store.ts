@@ -36,10 +36,7 @@ export interface Store {
   /** Stored events after `after`, at once, at most `limit` (default 1,000); an empty list when there are none yet. */
   read(runId: string, after: number, limit?: number): Promise<readonly StoredEvent[]>
   /** Events of all runs in the order of their commits after the cursor (0: from the beginning), at most `limit`. */
-  feed(
-    after: number,
-    limit: number,
-  ): Promise<readonly { readonly cursor: number; readonly event: StoredEvent }[]>
+  feed(after: number, limit: number): Promise<readonly { readonly cursor: number; readonly event: StoredEvent }[]>
   /** The next number of a counter: 1, 2, 3 …, never the same twice, whoever asks. */
   count(counter: string): Promise<number>
   /** Forgets steps, events and commands of a run that has ended; its row stays. */
