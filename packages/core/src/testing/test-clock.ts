@@ -15,7 +15,7 @@ export interface TestClockOptions {
   readonly autoAdvance?: boolean | undefined
   /** Whether these active resources (`process.getActiveResourcesInfo()`) are work to be waited for. Default: file and network requests, child processes. */
   readonly isBusy?: ((resources: readonly string[]) => boolean) | undefined
-  /** How long, in real time, it is waited for timers of the machine's clock that others have set (a library's short delay). Default 100. */
+  /** How long, in real time, it is waited for what may be work or not: timers of the machine's clock, open pipes and sockets. Default 100. */
   readonly patienceMs?: number | undefined
 }
 
@@ -29,8 +29,8 @@ const quietTurns = 5
 
 /**
  * A clock that stands still until it is moved, so that a run with deadlines of ten minutes takes milliseconds and always goes the same way.
- * It knows of promises, files, sockets being opened, child processes and short timers; of an answer that is awaited on an open socket,
- * and of a test runner that is asked for a module, it does not.
+ * It knows of promises, files, child processes and new connections, and waits a little for timers, pipes and open sockets. Of a test
+ * runner that is asked for a module (a lazy import) it does not know: time passes meanwhile.
  * @example const clock = testClock({ autoAdvance: true })
  */
 export function testClock(options: TestClockOptions = {}): TestClock {
@@ -94,17 +94,21 @@ export function testClock(options: TestClockOptions = {}): TestClock {
 
 /** Resolves when there is nothing to do in this process but to sleep. */
 function idleness({ isBusy = worksOn, patienceMs = 100 }: TestClockOptions): () => Promise<void> {
-  let lasting = 0 // timers that were waited for in vain
+  let lasting = perhaps(process.getActiveResourcesInfo()) // was there before, or was waited for in vain
   return async () => {
     const start = performance.now()
     for (let quiet = 0; quiet < quietTurns; ) {
       const resources = process.getActiveResourcesInfo()
-      const timers = resources.filter((name) => name === 'Timeout').length
-      lasting = performance.now() - start > patienceMs ? timers : Math.min(lasting, timers)
-      quiet = timers > lasting || isBusy(resources) ? 0 : quiet + 1
+      const open = perhaps(resources)
+      lasting = performance.now() - start > patienceMs ? open : Math.min(lasting, open)
+      quiet = open > lasting || isBusy(resources) ? 0 : quiet + 1
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
+}
+
+function perhaps(resources: readonly string[]): number {
+  return resources.filter((name) => /^(?:Timeout|PipeWrap|TCPSocketWrap)$/.test(name)).length
 }
 
 function worksOn(resources: readonly string[]): boolean {
