@@ -75,13 +75,16 @@ const parts = [
   'l*g',
 ]
 
-/** The text of a .dockerignore about such a tree. */
-export function makeIgnore(random: Random): string {
+/** The text of a .dockerignore about a tree of these paths: some lines mean one of them, most are patterns. */
+export function makeIgnore(random: Random, paths: readonly string[]): string {
+  const usable = ['a', ...paths.filter((path) => !path.includes('\n'))]
   const line = () => {
-    const path = [random.pick(parts), ...random.some(2, () => random.pick(parts))].join('/')
-    return `${random.chance(0.35) ? '!' : ''}${random.chance(0.1) ? '/' : ''}${path}${random.chance(0.1) ? '/' : ''}`
+    const real = random.pick(usable).replace(/[*?[\]\\]/g, '\\$&')
+    const pattern = [random.pick(parts), ...random.some(2, () => random.pick(parts))].join('/')
+    const path = random.chance(0.4) ? real : pattern
+    return `${random.chance(0.4) ? '!' : ''}${random.chance(0.1) ? '/' : ''}${path}${random.chance(0.1) ? '/' : ''}`
   }
-  return random.some(5, line).join('\n')
+  return [...random.some(1, () => random.pick(['*', '**', 'a', '*\n!src'])), ...random.some(6, line)].join('\n')
 }
 
 /** Everything under a directory, by path: what it is, and a hash of its content. Names of one file have the same `file`. */

@@ -83,7 +83,7 @@ describe('an image reference', () => {
       '\\',
     ]
     let read = 0
-    for (let round = 0; round < 6000; round += 1) {
+    for (let round = 0; round < 3000; round += 1) {
       const text = random.chance(0.5)
         ? random.some(8, () => random.pick(pieces)).join('')
         : mutated(random, formatReference(make(random)), pieces)
@@ -95,7 +95,7 @@ describe('an image reference', () => {
         expect([text, error.code]).toEqual([text, 'IMAGE_REFERENCE_INVALID'])
       }
     }
-    expect(read).toBeGreaterThan(200)
+    expect(read).toBeGreaterThan(100)
   })
 
   it('is refused at once and in few words, however long the text', () => {
