@@ -94,12 +94,13 @@ export function judge(cases, texts) {
 }
 
 /**
- * All strings of a JSON value, its keys too.
+ * All strings of a JSON value, its keys too, in their order.
  * @param {unknown} value
  * @returns {string[]}
  */
 export function stringsOf(value) {
   if (typeof value === 'string') return [value]
   if (typeof value !== 'object' || value === null) return []
+  if (Array.isArray(value)) return value.flatMap(stringsOf)
   return Object.entries(value).flatMap(([key, item]) => [key, ...stringsOf(item)])
 }

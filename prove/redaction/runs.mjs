@@ -58,6 +58,7 @@ export async function wholeRun(secrets, { blindly }) {
       'that error, inspected': judge(prefixed('message', ofErrors), [inspect(failed.error, whole)]),
       'stored rows, logs': judge(cases, [rowsAndBytes.logs]),
       'stored rows, errors': judge(prefixed('evidence', cases), rowsAndBytes.strings),
+      'stored rows, last output': judge(prefixed('output', ofErrors), [rowsAndBytes.strings.join('\n')]),
       'stored rows, causes': judge(prefixed('cause', ofErrors), rowsAndBytes.strings),
       'bytes of the files, while open': rowsAndBytes.bytes,
       'bytes of the files, afterwards': afterwards.bytes,
