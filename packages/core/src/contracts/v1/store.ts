@@ -6,9 +6,10 @@ import type { Json } from './json.js'
 export interface Store {
   readonly contract: 'store/v1'
   /**
-   * Takes the run in, with `run-accepted`, and `run-waiting` when others of its scope are before it. A second run with the same `dedupe` key is
-   * not taken, and the first one's id is answered. Under `reject`, rejects with `RUN_BUSY` when there is one before it, naming it and since when;
-   * under `supersede`, gives each of them the command `supersede` in the same transaction.
+   * Takes the run in, with `run-accepted`, and `run-waiting` when others of its scope are before it (naming the oldest ten at most). A second run
+   * with the same `dedupe` key or id is not taken, whatever the policy, and the first one's id is answered. Under `reject`, rejects with
+   * `RUN_BUSY` when there is one before it, naming it and since when; under `supersede`, gives each of them the command `supersede` in the
+   * same transaction.
    */
   accept(run: AcceptedRun): Promise<{ readonly runId: string; readonly accepted: boolean }>
   /** Gives the oldest unfinished run of the scope (of any scope when none is named) if its lease is over or its owner is known to be dead, with a new token. */
@@ -27,19 +28,20 @@ export interface Store {
    * cancelled). A run that has ended takes no more commands. Answers the run as it is afterwards; `undefined` when there is none.
    */
   command(runId: string, command: Command, nowMs: number): Promise<RunRow | undefined>
-  /** Commands given to a run so far, oldest first. */
+  /** Commands given to a run so far, oldest first; none when there is no such run. */
   commands(runId: string): Promise<readonly Command[]>
   run(runId: string): Promise<RunRow | undefined>
   /** Oldest first, or newest first where a `limit` is given. */
   runs(filter: RunFilter): Promise<readonly RunRow[]>
+  /** In the order in which they were first written. */
   steps(runId: string): Promise<readonly StepRecord[]>
   /** Stored events after `after`, at once, at most `limit` (default 1,000); an empty list when there are none yet. */
   read(runId: string, after: number, limit?: number): Promise<readonly StoredEvent[]>
-  /** Events of all runs in the order of their commits after the cursor (0: from the beginning), at most `limit`. */
+  /** Events of all runs in the order of their commits after the cursor (0: from the beginning), at most `limit`. Cursors only grow. */
   feed(after: number, limit: number): Promise<readonly { readonly cursor: number; readonly event: StoredEvent }[]>
   /** The next number of a counter: 1, 2, 3 …, never the same twice, whoever asks. */
   count(counter: string): Promise<number>
-  /** Forgets steps, events and commands of a run that has ended; its row stays. */
+  /** Forgets steps, events and commands of a run that has ended; its row stays. Rejects with `RUN_BUSY` while it has not ended. */
   forget(runId: string): Promise<void>
   readonly documents: Documents
   close(): Promise<void>
@@ -123,7 +125,7 @@ export interface Documents {
   put(write: DocumentWrite): Promise<boolean>
   /** Answers whether it was there. */
   remove(kind: string, key: string): Promise<boolean>
-  /** All keys that begin with `prefix`, in key order. */
+  /** All keys that begin with `prefix`, in the order of their bytes as UTF-8. */
   list(kind: string, prefix: string): Promise<readonly { readonly key: string; readonly value: Json }[]>
 }
 

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { sqliteStore } from './index.js'
+import { openDatabase } from './open.js'
 import { startChild } from './test-child.js'
 import { writeVersion1 } from './test-version-1.js'
 
@@ -25,30 +26,30 @@ const ask = (sql: string, file = path) => {
   }
 }
 
-/** Opens a file of version 1 in a process that kills itself before its nth statement that changes tables; answers the version it has then. */
-async function versionAfterKillAt(point: number): Promise<string> {
-  const file = join(directory, `${point}.sqlite`)
-  writeVersion1(file, 500)
-  const child = startChild(
-    `const { DatabaseSync } = await import('node:sqlite')
-    const { exec } = DatabaseSync.prototype
-    let count = 0
-    DatabaseSync.prototype.exec = function (sql) {
-      count += 1
-      if (count === ${point}) process.kill(process.pid, 'SIGKILL')
-      return exec.call(this, sql)
-    }
-    sqliteStore({ path: process.env.FILE })
-    process.kill(process.pid, 'SIGKILL')`,
-    { env: { FILE: file } },
-  )
-  expect((await once(child, 'exit'))[1]).toBe('SIGKILL')
+/** The file as a process that is killed before each of its statements leaves it behind, up to the last one. */
+function imagesOfOpening(): readonly string[] {
+  const images: string[] = []
+  const { exec } = DatabaseSync.prototype
+  const spy = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
+    const image = join(directory, `image-${images.length}.sqlite`)
+    for (const suffix of ['', '-wal']) if (existsSync(path + suffix)) copyFileSync(path + suffix, image + suffix)
+    images.push(image)
+    return exec.call(this, sql)
+  })
+  const database = openDatabase(path)
+  spy.mockRestore()
+  database.close()
+  return images
+}
+
+/** The version of the file and the number of its events, which must be sound. */
+async function lookInto(file: string): Promise<{ version: string; events: number }> {
   expect(ask('PRAGMA integrity_check', file)).toEqual({ integrity_check: 'ok' })
   const version = String(ask("SELECT value FROM meta WHERE key = 'schema'", file)?.value)
   const store = sqliteStore({ path: file })
-  expect((await store.feed(0, 1_000)).length).toBe(507)
+  const events = (await store.feed(0, 10_000)).length
   await store.close()
-  return version
+  return { version, events }
 }
 
 describe('a file of version 1', () => {
@@ -109,10 +110,29 @@ describe('a file of version 1', () => {
   })
 
   it('is whole, of one version or the other, wherever the process that changes it is killed', async () => {
-    const points = Array.from({ length: 15 }, (_, index) => index + 2)
-    const versions = await Promise.all(points.map(versionAfterKillAt))
-    expect(versions.slice(0, 12)).toEqual(versions.slice(0, 12).map(() => '1'))
-    expect(versions.at(-1)).toBe('2')
+    writeVersion1(path, 500)
+    const images = imagesOfOpening()
+    expect(images.length).toBeGreaterThan(12)
+    const found = []
+    for (const image of images) found.push(await lookInto(image))
+    expect(found.slice(0, -1)).toEqual(images.slice(1).map(() => ({ version: '1', events: 507 })))
+    expect(found.at(-1)).toEqual({ version: '2', events: 507 }) // the last statement comes after the commit
+  })
+
+  it('is whole when the process is killed right before the commit', async () => {
+    writeVersion1(path, 500)
+    const child = startChild(
+      `const { DatabaseSync } = await import('node:sqlite')
+      const { exec } = DatabaseSync.prototype
+      DatabaseSync.prototype.exec = function (sql) {
+        if (sql === 'COMMIT') process.kill(process.pid, 'SIGKILL')
+        return exec.call(this, sql)
+      }
+      sqliteStore({ path: process.env.FILE })`,
+      { env: { FILE: path } },
+    )
+    expect((await once(child, 'exit'))[1]).toBe('SIGKILL')
+    expect(await lookInto(path)).toEqual({ version: '1', events: 507 })
   })
 })
 

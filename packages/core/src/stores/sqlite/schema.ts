@@ -14,7 +14,8 @@ CREATE TABLE runs (
 CREATE INDEX runs_open ON runs (scope, ordinal) WHERE status IN ('accepted', 'running');
 CREATE INDEX runs_unfinished ON runs (ordinal) WHERE status IN ('accepted', 'running');
 CREATE INDEX runs_service ON runs (service);
-CREATE INDEX runs_environment ON runs (environment, service);
+CREATE INDEX runs_environment ON runs (environment);
+CREATE INDEX runs_service_environment ON runs (service, environment);
 CREATE TABLE requests (run INTEGER PRIMARY KEY, request TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (
   scope TEXT PRIMARY KEY, token INTEGER NOT NULL, run_id TEXT, owner TEXT, expires_at INTEGER NOT NULL) WITHOUT ROWID;
