@@ -30,6 +30,12 @@ describe('a tag rule', () => {
     expect(imageTag(undefined, bare, 1)).toBe('a1b2c3d')
   })
 
+  it('tells uncommitted files from those of the commit', () => {
+    const contentDigest = `sha256:${'0f1e2d3c'.repeat(8)}`
+    expect(imageTag('${SHORT_SHA}', { ...main, dirty: true, contentDigest }, 1)).toBe('a1b2c3d-dirty-0f1e2d3')
+    expect(imageTag('${SHORT_SHA}', { ...main, dirty: false, contentDigest }, 1)).toBe('a1b2c3d')
+  })
+
   it.each([
     ['${BRANCH}-${SHORT_SHA}', tagged, 'BRANCH'],
     ['${BRANCH}', bare, 'BRANCH'],
