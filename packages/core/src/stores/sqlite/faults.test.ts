@@ -62,6 +62,37 @@ describe('a file that another process has locked', () => {
   })
 })
 
+describe('several processes', () => {
+  it('write to one file at the same time: no number twice, none missing, no call refused', async () => {
+    const store = sqliteStore({ path })
+    const lease = await begin(store, 'a')
+    const child = startChild(
+      `const store = sqliteStore({ path: process.env.FILE })
+      const lease = JSON.parse(process.env.LEASE)
+      const events = [{ at: 1, body: { type: 'log', stream: 'out', text: 'theirs' } }]
+      const numbers = []
+      for (let one = 0; one < 200; one += 1) {
+        await store.commit(lease, { events })
+        numbers.push(await store.count('x'))
+      }
+      console.log(JSON.stringify(numbers))`,
+      { env: { FILE: path, LEASE: JSON.stringify(lease) } },
+    )
+    let theirs: readonly number[] | undefined
+    void once(createInterface(child.stdout), 'line').then(([line]) => (theirs = JSON.parse(String(line))))
+    void once(child, 'close').then(() => (theirs ??= [])) // should it fail, the count below tells
+    const ours: number[] = []
+    while (!theirs) {
+      await store.commit(lease, { events: [log('ours')] })
+      ours.push(await store.count('x'))
+    }
+    const all = [...ours, ...theirs].toSorted((one, other) => one - other)
+    expect(all).toEqual(range(ours.length + 200))
+    expect(seqsOf(await store.read('a', 0, 1_000_000))).toEqual(range(ours.length + 201))
+    await store.close()
+  })
+})
+
 describe('a disk that is full', () => {
   it('refuses what does not fit with DISK_FULL, keeps what is asked beside it, and works again when there is space', async () => {
     const database = openDatabase(path)
