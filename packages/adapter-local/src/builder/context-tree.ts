@@ -17,7 +17,7 @@ export function contextTree(directory: string, ignored: Ignored, hashes: FileHas
   const lists = new Map<string, readonly string[]>()
 
   const look = (path: string): SourceEntry | undefined => {
-    if (path !== '' && ignored.ignores(path) && !ignored.hasExceptions) return undefined
+    if (path !== '' && ignored.ignores(path) && !ignored.mayWantBelow(path)) return undefined
     const status = statusOf(join(directory, path))
     if (status === undefined) return undefined
     if (path !== '' && ignored.ignores(path) && !(status.isDirectory() && children(path).length > 0)) return undefined

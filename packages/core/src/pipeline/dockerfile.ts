@@ -7,8 +7,9 @@ import type { ChosenDockerfile } from './recipe.js'
 import { askWizard } from './wizard.js'
 
 /**
- * The path given, the nearest one to the context, or what the wizard writes. Rejects with `DOCKERFILE_MISSING`, `STACK_UNKNOWN`, and
- * `CONTEXT_INVALID` for a context that is missing or leads out of the repository.
+ * The path given, the nearest one to the context, or what the wizard writes. Rejects with `DOCKERFILE_MISSING`, `STACK_UNKNOWN`,
+ * `CONTEXT_INVALID` for a context that is missing or leads out of the repository, and `DOCKERFILE_SYNTAX` with line and column, whatever
+ * builder comes after.
  */
 export async function chooseDockerfile(directory: string, settings: BuildSettings): Promise<ChosenDockerfile> {
   const { dockerfile = { mode: 'auto' }, context = '.' } = settings
@@ -28,7 +29,9 @@ async function read(
 ): Promise<ChosenDockerfile> {
   try {
     const file = await insideOf(directory, path, 'DOCKERFILE_MISSING')
-    return { from, path, text: await readFile(file, 'utf8'), reasons: [], others: [] }
+    const text = await readFile(file, 'utf8')
+    await checkSyntax(path, text)
+    return { from, path, text, reasons: [], others: [] }
   } catch (cause) {
     if (KiwiError.is(cause)) throw cause
     const there = await findDockerfiles(directory, context)
@@ -36,6 +39,21 @@ async function read(
     throw new KiwiError('DOCKERFILE_MISSING', `the repository has no ${path}${known}`, {
       cause,
       evidence: { path, found: there },
+    })
+  }
+}
+
+async function checkSyntax(path: string, text: string): Promise<void> {
+  const { DockerfileSyntaxError, parseDockerfile } = await import('@kiwi/wizard/dockerfile') // lazily: importing this package has to be quick
+  try {
+    parseDockerfile(text)
+  } catch (cause) {
+    if (!(cause instanceof DockerfileSyntaxError)) throw cause
+    const { line, column, message, hint } = cause
+    throw new KiwiError('DOCKERFILE_SYNTAX', `${path}, line ${line}, column ${column}: ${message}`, {
+      cause,
+      hint,
+      evidence: { path, line, column },
     })
   }
 }
