@@ -10,7 +10,7 @@ const lane: Lane = {
   kind: 'quick',
   port: 3000,
   path: '/',
-  replicas: 2,
+  seats: [1, 2],
   note: { release: 'r1', digest: 'sha256:1', spec: 's' },
 }
 const server = (index: number, up: boolean, check = 'L7OK', message = '') => ({ lane: 1, index, up, check, message })
@@ -59,6 +59,7 @@ const container = (Id: string, parts: object) => ({ Id, ...parts }) as unknown a
 
 const world = (instances: ContainerInspectInfo[], more: Partial<EdgeState> = {}): World => ({
   instances,
+  tasks: [],
   edge: { container: edge([{ HostIp: '127.0.0.1', HostPort: '8080' }]), state: { ...state, ...more } },
 })
 
@@ -85,12 +86,17 @@ it('shows slots, instances and the route', () => {
         ],
       },
     ],
+    tasks: [],
     route: { slots: ['a'], settled: true, draining: 2, addresses: ['http://127.0.0.1:8080'] },
   })
 })
 
 it('shows a target that nobody claimed as empty', () => {
-  expect(snapshotOf({ instances: [] })).toMatchObject({ fence: 0, slots: [], route: { slots: [], addresses: [] } })
+  expect(snapshotOf({ instances: [], tasks: [] })).toMatchObject({
+    fence: 0,
+    slots: [],
+    route: { slots: [], addresses: [] },
+  })
 })
 
 const first = (look: Look) => snapshotOf(world([instance(1, look)])).slots[0]?.instances[0]
@@ -145,9 +151,43 @@ it('names the address where the service answers', () => {
   const at = (HostIp: string, protocol?: string) =>
     snapshotOf({
       instances: [],
+      tasks: [],
       edge: { container: edge([{ HostIp, HostPort: '80' }], protocol && { protocol }), state },
     }).route.addresses
   expect(at('0.0.0.0')).toEqual(['http://127.0.0.1:80'])
   expect(at('10.0.0.1', 'tcp')).toEqual(['tcp://10.0.0.1:80'])
   expect(at('::1')).toEqual(['http://[::1]:80'])
+})
+
+const task = (state: Partial<ContainerInspectInfo['State']>) =>
+  container('task', {
+    Config: { Labels: { 'kiwi.task': 'migrate', 'kiwi.slot': 'a' } },
+    State: { Running: false, OOMKilled: false, Error: '', ExitCode: 0, ...state },
+  })
+
+it.each([
+  [{ Status: 'created' }, { phase: 'creating' }],
+  [{ Status: 'running', Running: true }, { phase: 'running' }],
+  [{ Status: 'exited' }, { phase: 'succeeded', exitCode: 0 }],
+  [
+    { Status: 'exited', ExitCode: 4 },
+    { phase: 'failed', exitCode: 4, reason: 'exited' },
+  ],
+  [
+    { Status: 'exited', ExitCode: 137, OOMKilled: true },
+    { phase: 'failed', exitCode: 137, reason: 'OOMKilled' },
+  ],
+  [
+    { Status: 'created', ExitCode: 127, Error: 'no such file' },
+    { phase: 'failed', reason: 'start-failed', message: 'no such file' },
+  ],
+])('shows a command that runs once: %o', (seen, shown) => {
+  const { slots, tasks } = snapshotOf({ ...world([]), tasks: [task(seen)] })
+  expect(tasks).toMatchObject([{ id: 'migrate', slot: 'a', ...shown }])
+  expect(slots.map(({ id }) => id)).toEqual(['a'])
+})
+
+it('moves the revision with a command that runs once', () => {
+  const before = revisionOf(world([]))
+  expect(revisionOf({ ...world([]), tasks: [task({ Status: 'created' })] })).not.toBe(before)
 })

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
-import type { InstanceState, SlotState, Snapshot } from '@kiwi/core'
+import type { InstanceState, SlotState, Snapshot, TaskState } from '@kiwi/core'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { EdgeState, Lane, Server } from './edge/protocol.js'
 import type { LastExit } from './instance/exit.js'
 import { labels } from './names.js'
 
-/** What was seen of a target: its instances, and the edge when there is one. */
+/** What was seen of a target: its instances, the containers of commands that run once, and the edge when there is one. */
 export interface World {
   readonly instances: readonly ContainerInspectInfo[]
+  readonly tasks: readonly ContainerInspectInfo[]
   /** By container id: how the run before the present one ended, where there was one. */
   readonly exits?: ReadonlyMap<string, LastExit> | undefined
   readonly edge?: { readonly container: ContainerInspectInfo; readonly state: EdgeState } | undefined
@@ -19,6 +20,7 @@ export function snapshotOf(world: World): Snapshot {
     revision: revisionOf(world),
     fence: state?.token ?? 0,
     slots: slotNames(world).map((slot) => slotOf(world, slot)),
+    tasks: world.tasks.map(taskOf).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     route: {
       slots: state?.route ?? [],
       // A move is one assignment inside the edge: it is whole as soon as it is there.
@@ -31,7 +33,7 @@ export function snapshotOf(world: World): Snapshot {
 
 /** Hash over what was ordered: what the edge accepted, and which containers there are. How these fare does not count. */
 export function revisionOf(world: World): string {
-  const containers = world.instances.map((instance) => instance.Id).sort()
+  const containers = [...world.instances, ...world.tasks].map(({ Id }) => Id).sort()
   const ordered = [world.edge?.state.seq ?? 0, world.edge?.state.token ?? 0, world.edge?.container.Id ?? '', containers]
   return createHash('sha256').update(JSON.stringify(ordered)).digest('hex').slice(0, 32)
 }
@@ -48,6 +50,11 @@ export function isMember(instance: ContainerInspectInfo, lane: Lane): boolean {
 
 export function instancesOf(world: World, slot: string): readonly ContainerInspectInfo[] {
   return world.instances.filter((instance) => instance.Config.Labels[labels.slot] === slot)
+}
+
+/** The commands that run once which belong to the slot. */
+export function tasksOf(world: World, slot: string): readonly ContainerInspectInfo[] {
+  return world.tasks.filter((task) => task.Config.Labels[labels.slot] === slot)
 }
 
 export function laneOf(state: EdgeState | undefined, slot: string): Lane | undefined {
@@ -72,9 +79,18 @@ function slotOf(world: World, slot: string): SlotState {
     id: slot,
     release: lane.note.release,
     digest: lane.note.digest,
-    replicas: lane.replicas,
+    replicas: lane.seats.length,
     instances: members.toSorted((a, b) => indexOf(a) - indexOf(b)).map((member) => instanceOf(world, member, lane)),
   }
+}
+
+function taskOf(task: ContainerInspectInfo): TaskState {
+  const { Status, Error: problem, ExitCode: exitCode } = task.State
+  const base = { id: task.Config.Labels[labels.task] ?? '', slot: task.Config.Labels[labels.slot] ?? '' }
+  if (Status === 'created' && problem === '') return { ...base, phase: 'creating' }
+  if (Status === 'running' || Status === 'paused' || Status === 'restarting') return { ...base, phase: 'running' }
+  if (exitCode === 0 && problem === '') return { ...base, phase: 'succeeded', exitCode }
+  return { ...base, phase: 'failed', exitCode, reason: reasonOf(task), message: endOf(task) }
 }
 
 /** Containers whose slot the edge has let go: a removal that did not come to its end. */
@@ -91,7 +107,7 @@ function leftoverSlot(world: World, slot: string): SlotState {
 }
 
 function isWanted(instance: ContainerInspectInfo, lane: Lane): boolean {
-  return indexOf(instance) <= lane.replicas
+  return lane.seats.includes(indexOf(instance))
 }
 
 function instanceOf(world: World, instance: ContainerInspectInfo, lane: Lane | undefined): InstanceState {
@@ -105,6 +121,13 @@ function instanceOf(world: World, instance: ContainerInspectInfo, lane: Lane | u
   if (phase !== 'running' || instance.State.Paused || server === undefined) return { ...base, ready: false }
   if (server.up) return { ...base, ready: true }
   return { ...base, ready: false, ...checkWords(server), ...world.exits?.get(instance.Id) }
+}
+
+/** The numbers of the slot's instances that are ready. */
+export function readySeats(world: World, lane: Lane): readonly number[] {
+  return membersOf(world, lane)
+    .filter((member) => instanceOf(world, member, lane).ready)
+    .map(indexOf)
 }
 
 /** As people know it from the engine's own tools, which take it too. */

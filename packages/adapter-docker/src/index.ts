@@ -27,7 +27,7 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   return {
     contract: 'runtime/v1',
     kind: 'docker',
-    traits: { takes: ['registry'], rolling: 'composed' },
+    traits: { takes: ['registry'], rolling: 'composed', routes: 'many' },
     probe: (context) => probe(docker, context),
     claim: (target, context) => claim(engine, target, context),
     observe: (target, context) => observe(docker, target, context),

@@ -6,6 +6,7 @@ export const labels = {
   environment: 'kiwi.environment',
   role: 'kiwi.role',
   slot: 'kiwi.slot',
+  task: 'kiwi.task',
   release: 'kiwi.release',
   digest: 'kiwi.digest',
   token: 'kiwi.token',
@@ -27,6 +28,10 @@ export function edgeName(target: Target): string {
 
 export function instanceName(target: Target, slot: string, index: number): string {
   return `${targetName(target)}-${word(slot)}-${index}`
+}
+
+export function taskName(target: Target, task: string): string {
+  return `${targetName(target)}.task.${word(task)}`
 }
 
 export function targetLabels(target: Target): Record<string, string> {

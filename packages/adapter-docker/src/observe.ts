@@ -39,12 +39,16 @@ export async function* observe(docker: Docker, target: Target, context: Context)
 /** One look at everything. `undefined` while the edge that should be there does not answer: then nothing certain can be said. */
 export async function look(docker: Docker, target: Target, edge: Pick<EdgeLine, 'state'>): Promise<World | undefined> {
   const containers = await inspectAll(docker, target)
-  const instances = containers.filter((container) => container.Config.Labels[labels.role] === 'instance')
-  const container = containers.find((one) => one.Config.Labels[labels.role] === 'edge')
-  if (container === undefined) return (await hasVolume(docker, target)) ? undefined : { instances }
+  const [instances, tasks] = [ofRole(containers, 'instance'), ofRole(containers, 'task')]
+  const [container] = ofRole(containers, 'edge')
+  if (container === undefined) return (await hasVolume(docker, target)) ? undefined : { instances, tasks }
   const exits = await exitsOf(docker, instances)
   const state = await edge.state(container.Id)
-  return state === undefined ? undefined : { instances, exits, edge: { container, state } }
+  return state === undefined ? undefined : { instances, tasks, exits, edge: { container, state } }
+}
+
+function ofRole(containers: readonly ContainerInspectInfo[], role: string): ContainerInspectInfo[] {
+  return containers.filter((container) => container.Config.Labels[labels.role] === role)
 }
 
 /** Keeps one session open to the edge, and opens another when the edge has become another. */

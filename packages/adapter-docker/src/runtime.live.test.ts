@@ -1,5 +1,5 @@
 import type { ImageAtUse, Target } from '@kiwi/core'
-import { testContext } from '@kiwi/core/testing'
+import { runtimeKit, testContext } from '@kiwi/core/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   clean,
@@ -210,12 +210,41 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
   })
 
   it('keeps a slot at zero and brings it back', async () => {
+    const scaled = async (replicas: number) => {
+      const { revision } = await now(runtime, target)
+      const other = { replicas, release: 'another' }
+      await runtime.act(target, ensure(revision, 'b', two, other), context(8))
+      return (await until(runtime, target, isReady('b', replicas))).slots[1]
+    }
+    expect(await scaled(0)).toMatchObject({ replicas: 0, instances: [], release: 'release-b' })
+    expect(await scaled(3)).toMatchObject({ replicas: 3, release: 'release-b' })
+    const labels = (await docker.listContainers({ filters: { label: ['kiwi.service=live-web', 'kiwi.slot=b'] } })).map(
+      ({ Labels }) => Labels['kiwi.release'],
+    )
+    expect(labels).toEqual(['release-b', 'release-b', 'release-b'])
+  })
+
+  it('stops an instance first that is not ready, and fills its place again', async () => {
+    const sick = docker.getContainer('kiwi-live-web-test-b-1')
+    await sick.pause()
+    const ill = await until(runtime, target, isReady('b', 2))
+    await runtime.act(target, ensure(ill.revision, 'b', two, { replicas: 2 }), context(8))
+    const left = await until(runtime, target, ({ slots }) => slots[1]?.instances.length === 2)
+    expect(left.slots[1]).toMatchObject({ replicas: 2, instances: [{ ready: true }, { ready: true }] })
+    expect((await sick.inspect()).State.Running).toBe(false)
+    await runtime.act(target, ensure(left.revision, 'b', two, { replicas: 3 }), context(8))
+    await until(runtime, target, isReady('b', 3))
+  })
+
+  it('keeps an instance within its limits', async () => {
     const { revision } = await now(runtime, target)
-    await runtime.act(target, { type: 'scale-slot', revision, slot: 'b', replicas: 0 }, context(8))
-    const empty = await until(runtime, target, ({ slots }) => slots[1]?.replicas === 0)
-    expect(empty.slots[1]?.instances).toEqual([])
-    await runtime.act(target, { type: 'scale-slot', revision: empty.revision, slot: 'b', replicas: 3 }, context(8))
-    expect((await until(runtime, target, isReady('b', 3))).slots[1]?.replicas).toBe(3)
+    const limits = { cpuMillis: 250, memoryBytes: 32 * 1024 * 1024 }
+    const spec = { ...testSpec, resources: { requests: {}, limits } }
+    await runtime.act(target, ensure(revision, 'small', one, { spec, replicas: 1 }), context(8))
+    const { HostConfig } = await docker.getContainer('kiwi-live-web-test-small-1').inspect()
+    expect(HostConfig).toMatchObject({ NanoCpus: 250_000_000, Memory: 33_554_432 })
+    const small = await now(runtime, target)
+    await runtime.act(target, { type: 'remove-slot', revision: small.revision, slot: 'small' }, context(8))
   })
 
   it('shows a program that ends, and what it said', async () => {
@@ -274,4 +303,44 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
     }
     expect((await now(runtime, target)).slots.map(({ id }) => id)).toEqual(['a'])
   })
+
+  it('removes what its claim made, but no sooner than the last slot', async () => {
+    const own = async () => {
+      const filters = { label: ['kiwi.service=live-web', 'kiwi.environment=test'] }
+      const [containers, networks, { Volumes }] = await Promise.all([
+        docker.listContainers({ all: true, filters }),
+        docker.listNetworks({ filters }),
+        docker.listVolumes({ filters }),
+      ])
+      return containers.length + networks.length + Volumes.length
+    }
+    const remove = async () => {
+      const { revision } = await now(runtime, target)
+      await runtime.act(target, { type: 'remove-target', revision }, context(8))
+    }
+    await expect(remove()).rejects.toMatchObject({ code: 'RUNTIME_FAILED', effect: 'none' })
+    await route(8, ['a'], [])
+    const { revision } = await now(runtime, target)
+    await runtime.act(target, { type: 'remove-slot', revision, slot: 'a' }, context(8))
+    await remove()
+    expect(await own()).toBe(0)
+    expect(await now(runtime, target)).toMatchObject({ fence: 0, slots: [], tasks: [], route: { addresses: [] } })
+    await runtime.claim(target, context(1))
+    expect((await now(runtime, target)).fence).toBe(1)
+  })
+})
+
+describe.skipIf(live === undefined)('the Docker runtime keeps the contract', { timeout: 120_000 }, () => {
+  const docker = connect({ url: live?.url })
+  const runtime = dockerRuntime({ connection: { url: live?.url }, edge: live?.edge ?? { image: '' } })
+  const image = (version: string) => pushTestImage(docker, live?.registry ?? '', version)
+  const kit = runtimeKit({
+    runtime: () => runtime,
+    images: async () => [await image('kit one'), await image('kit two')],
+    answers: ['kit one', 'kit two'],
+    spec: { health: { type: 'http', path: '/', intervalMs: 500, timeoutMs: 1_000 } },
+    clean: ({ service }) => clean(docker, service),
+  })
+  afterAll(() => removeTestImages(docker))
+  for (const one of kit) it(one.name, one.run)
 })

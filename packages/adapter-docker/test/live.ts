@@ -23,7 +23,7 @@ export function liveEngine():
 /** A small web server that answers with its version; `/health` is healthy, `/cgi-bin/env` tells two variables. */
 export async function pushTestImage(docker: Docker, registry: string, version: string): Promise<ImageAtUse> {
   const directory = await mkdtemp(join(tmpdir(), 'kiwi-live-'))
-  const tag = `${registry}/kiwi-live/web:${version}`
+  const tag = `${registry}/kiwi-live/web:${version.replaceAll(' ', '-')}`
   try {
     await writeFile(join(directory, 'Dockerfile'), dockerfile(registry, version))
     await writeFile(
@@ -75,6 +75,7 @@ export const testSpec: InstanceSpec = {
   port: 3000,
   health: { type: 'http', path: '/health', intervalMs: 500, timeoutMs: 1_000 },
   volumes: [],
+  resources: { requests: {}, limits: {} },
   stopGraceMs: 3_000,
 }
 

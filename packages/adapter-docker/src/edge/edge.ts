@@ -68,7 +68,7 @@ async function startedEdge(engine: Engine, target: Target, network: TargetNetwor
   } catch (thrown) {
     // It cannot hold its port and serves nobody: a way out must not depend on it.
     const dead = await container.inspect()
-    await remove(engine.docker, container.id)
+    await removeContainer(engine.docker, container.id)
     if (found === undefined || samePublish(publishedBy(dead), publish)) throw thrown
     const other = await createEdge(engine, target, network, { generation: generationOf(dead), publish })
     await start(other)
@@ -79,12 +79,12 @@ async function startedEdge(engine: Engine, target: Target, network: TargetNetwor
 /** The state stays on the volume, so the new container begins where the old one stood. Connections are refused in between, for about a second. */
 async function replaceEdge(engine: Engine, target: Target, network: TargetNetwork, old: Edge): Promise<void> {
   const { generation, publish } = old.state
-  await remove(engine.docker, old.container.Id)
+  await removeContainer(engine.docker, old.container.Id)
   const container = await createEdge(engine, target, network, { generation, publish })
   try {
     await start(container)
   } catch (thrown) {
-    await remove(engine.docker, container.id)
+    await removeContainer(engine.docker, container.id)
     await start(await createEdge(engine, target, network, { generation, publish: publishedBy(old.container) }))
     throw thrown
   }
@@ -110,7 +110,7 @@ async function start(container: Docker.Container): Promise<void> {
   await attempt('starting the edge', 'unknown', () => tolerate([304], () => container.start()))
 }
 
-async function remove(docker: Docker, id: string): Promise<void> {
+export async function removeContainer(docker: Docker, id: string): Promise<void> {
   const container = docker.getContainer(id)
   await attempt('removing the edge', 'unknown', async () => {
     await tolerate([304, 404], () => container.stop({ t: 2 }))

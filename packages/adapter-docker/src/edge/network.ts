@@ -14,7 +14,7 @@ export async function ensureNetwork(docker: Docker, target: Target): Promise<Tar
   return (await findNetwork(docker, target)) ?? (await createNetwork(docker, target))
 }
 
-async function findNetwork(docker: Docker, target: Target): Promise<TargetNetwork | undefined> {
+export async function findNetwork(docker: Docker, target: Target): Promise<TargetNetwork | undefined> {
   const listed = await attempt('listing networks', 'none', () => docker.listNetworks({ filters: ours(target) }))
   const found = listed.find((network) => network.Labels?.[labels.role] === 'network')
   if (found === undefined) return undefined

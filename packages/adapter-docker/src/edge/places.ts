@@ -14,13 +14,17 @@ export const commandPort = 9000
 /** Where the edge keeps what it must not forget: a small volume of its own. */
 export const stateDirectory = '/kiwi'
 
+const firstTask = (lanes + 1) * laneWidth
+
 /**
  * Every instance has an address of its own that stays with it across restarts, so the edge can never reach a neighbour that
- * was given the address meanwhile. Host numbers in the target's network: 2 the edge, 16 × lane + 0…15 the instances.
+ * was given the address meanwhile. Host numbers in the target's network: 2 the edge, 16 × lane + 0…15 the instances, above them the tasks.
  */
 export interface Addressing {
   readonly edge: string
   of(lane: number, index: number): string
+  /** Where commands run that run once. */
+  readonly tasks: readonly string[]
 }
 
 /** `subnet` as the engine gives it: `10.246.3.0/24`. */
@@ -33,5 +37,6 @@ export function addressing(subnet: string): Addressing {
       hint: 'Give the engine address pools of IPv4 networks of size 24 or larger (default-address-pools).',
     })
   const host = (number: number): string => [bytes[0], bytes[1], bytes[2], number].join('.')
-  return { edge: host(2), of: (lane, index) => host(lane * laneWidth + index - 1) }
+  const tasks = Array.from({ length: 255 - firstTask }, (_, position) => host(firstTask + position))
+  return { edge: host(2), tasks, of: (lane, index) => host(lane * laneWidth + index - 1) }
 }

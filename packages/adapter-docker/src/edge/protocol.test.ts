@@ -2,12 +2,14 @@ import { expect, it } from 'vitest'
 import { commandLine, parseAnswer } from './protocol.js'
 
 const note = { release: 'r 1', digest: 'sha256:0', spec: 'abc' }
-const lane = { number: 2, slot: 'b', kind: 'quick', port: 3000, path: '/a;b c', replicas: 0, note } as const
+const lane = { number: 2, slot: 'b', kind: 'quick', port: 3000, path: '/a;b c', seats: [], note } as const
 
 it('writes a command as one line of plain words', () => {
   const line = commandLine({ type: 'lane', token: 7, seq: 4, lane })
-  expect(line).toMatch(/^kiwi lane 7 4 2 b quick 3000 %2Fa%3Bb%20c 0 %7B\S+$/)
-  expect(commandLine({ type: 'switch', token: 7, seq: 4, from: [], to: ['a', 'b'] })).toBe('kiwi switch 7 4 - a,b')
+  expect(line).toMatch(/^kiwi lane 7 4 2 b quick 3000 %2Fa%3Bb%20c - %7B\S+$/)
+  expect(commandLine({ type: 'switch', token: 7, seq: 4, from: [], to: ['b', 'a'] })).toBe('kiwi switch 7 4 - a,b')
+  expect(commandLine({ type: 'scale', token: 7, seq: 4, slot: 'b', seats: [1, 3] })).toBe('kiwi scale 7 4 b 1,3')
+  expect(commandLine({ type: 'touch', token: 7, seq: 4 })).toBe('kiwi touch 7 4')
 })
 
 const publish = { protocol: 'http', address: '127.0.0.1', port: 80 }
@@ -16,7 +18,7 @@ const shown = [
   'seq 4',
   `edge 1 ${encodeURIComponent(JSON.stringify(publish))}`,
   'route a b',
-  `lane 2 b 3 quick 3000 %2Fhealth 2 ${encodeURIComponent(JSON.stringify(note))}`,
+  `lane 2 b 3 quick 3000 %2Fhealth 1,3 ${encodeURIComponent(JSON.stringify(note))}`,
   'server 2 1 UP L7OK ',
   'server 2 2 DOWN L4CON Connection refused',
   'draining 3',
@@ -30,7 +32,7 @@ it('reads what the edge shows', () => {
     generation: 1,
     publish,
     route: ['a', 'b'],
-    lanes: [{ number: 2, slot: 'b', generation: 3, kind: 'quick', port: 3000, path: '/health', replicas: 2, note }],
+    lanes: [{ number: 2, slot: 'b', generation: 3, kind: 'quick', port: 3000, path: '/health', seats: [1, 3], note }],
     servers: [
       { lane: 2, index: 1, up: true, check: 'L7OK', message: '' },
       { lane: 2, index: 2, up: false, check: 'L4CON', message: 'Connection refused' },

@@ -25,7 +25,8 @@ export interface Lane {
   readonly kind: CheckKind
   readonly port: number
   readonly path: string
-  readonly replicas: number
+  /** The numbers of the instances that are counted on, ascending. */
+  readonly seats: readonly number[]
   readonly note: LaneNote
 }
 
@@ -51,9 +52,10 @@ export type EdgeCommand =
   | { readonly type: 'claim'; readonly token: number }
   | (Write & { readonly type: 'publish'; readonly publish: Publish })
   | (Write & { readonly type: 'lane'; readonly lane: Omit<Lane, 'generation'> })
-  | (Write & { readonly type: 'scale'; readonly slot: string; readonly replicas: number })
+  | (Write & { readonly type: 'scale'; readonly slot: string; readonly seats: readonly number[] })
   | (Write & { readonly type: 'switch'; readonly from: readonly string[]; readonly to: readonly string[] })
   | (Write & { readonly type: 'drop'; readonly slot: string })
+  | (Write & { readonly type: 'touch' })
 
 interface Write {
   readonly token: number
@@ -74,21 +76,23 @@ function commandWords(command: EdgeCommand): (string | number)[] {
     case 'publish':
       return [command.token, command.seq, encoded(command.publish)]
     case 'lane': {
-      const { number, slot, kind, port, path, replicas, note } = command.lane
-      const words = [number, slot, kind, port, encodeURIComponent(path), replicas, encoded(note)]
+      const { number, slot, kind, port, path, seats, note } = command.lane
+      const words = [number, slot, kind, port, encodeURIComponent(path), listed(seats), encoded(note)]
       return [command.token, command.seq, ...words]
     }
     case 'scale':
-      return [command.token, command.seq, command.slot, command.replicas]
+      return [command.token, command.seq, command.slot, listed(command.seats)]
     case 'switch':
-      return [command.token, command.seq, listed(command.from), listed(command.to)]
+      return [command.token, command.seq, listed(command.from.toSorted()), listed(command.to.toSorted())]
     case 'drop':
       return [command.token, command.seq, command.slot]
+    case 'touch':
+      return [command.token, command.seq]
   }
 }
 
 const encoded = (value: object): string => encodeURIComponent(JSON.stringify(value))
-const listed = (slots: readonly string[]): string => (slots.length === 0 ? '-' : slots.join(','))
+const listed = (words: readonly (string | number)[]): string => (words.length === 0 ? '-' : words.join(','))
 
 /** Reads an answer. Throws `FENCED` or `CONFLICT` where the edge refused, `RUNTIME_FAILED` where it could not. */
 export function parseAnswer(answer: string, command: EdgeCommand['type']): EdgeState {
@@ -121,7 +125,7 @@ function parseState(lines: readonly string[]): EdgeState {
   }
 }
 
-function parseLane([number, slot = '', generation, kind, port, path = '', replicas, note = '']: string[]): Lane {
+function parseLane([number, slot = '', generation, kind, port, path = '', seats = '-', note = '']: string[]): Lane {
   return {
     number: Number(number),
     slot,
@@ -129,7 +133,7 @@ function parseLane([number, slot = '', generation, kind, port, path = '', replic
     kind: kindNames.find((name) => name === kind) ?? 'tcp',
     port: Number(port),
     path: decodeURIComponent(path),
-    replicas: Number(replicas),
+    seats: seats === '-' ? [] : seats.split(',').map(Number),
     note: decoded<LaneNote>(note),
   }
 }

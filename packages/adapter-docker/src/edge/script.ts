@@ -28,7 +28,7 @@ local function written(s)
   for number = 1, LANES do
     local lane = s.lanes[number]
     if lane then
-      lines[#lines + 1] = table.concat({ 'lane', number, lane.slot, lane.generation, lane.kind, lane.port, lane.path, lane.replicas, lane.note }, ' ')
+      lines[#lines + 1] = table.concat({ 'lane', number, lane.slot, lane.generation, lane.kind, lane.port, lane.path, lane.seats, lane.note }, ' ')
     end
   end
   return table.concat(lines, '\n') .. '\n'
@@ -44,7 +44,7 @@ local function parsed(text)
     elseif w[1] == 'route' then s.route = { table.unpack(w, 2) }
     elseif w[1] == 'lane' then
       s.lanes[tonumber(w[2])] = { slot = w[3], generation = math.tointeger(tonumber(w[4])), kind = w[5], port = math.tointeger(tonumber(w[6])),
-        path = w[7], replicas = math.tointeger(tonumber(w[8])), note = w[9] }
+        path = w[7], seats = w[8], note = w[9] }
     else error('unknown line in ' .. FILE .. ': ' .. line) end
   end
   return s
@@ -90,10 +90,15 @@ local function is_up(kind, number, index)
   return (server(kind, number, index):get_stats().status or ''):sub(1, 2) == 'UP'
 end
 
+-- The instances that are counted on, by their numbers: '1,3', or '-' for none.
+local function has(lane, index)
+  return (',' .. lane.seats .. ','):find(',' .. index .. ',', 1, true) ~= nil
+end
+
 local function ups(number, lane)
   local count = 0
-  for index = 1, lane.replicas do
-    if is_up(lane.kind, number, index) then count = count + 1 end
+  for index = 1, WIDTH do
+    if has(lane, index) and is_up(lane.kind, number, index) then count = count + 1 end
   end
   return count
 end
@@ -129,13 +134,17 @@ local function apply(before, after)
     local old, new = before and before.lanes[number], after.lanes[number]
     if old and not same(old, new) then
       for index = 1, WIDTH do server(old.kind, number, index):set_maint() end
-    elseif old and new.replicas < old.replicas then
-      for index = new.replicas + 1, old.replicas do server(new.kind, number, index):set_drain() end
+    elseif old then
+      for index = 1, WIDTH do
+        if has(old, index) and not has(new, index) then server(new.kind, number, index):set_drain() end
+      end
     end
     if new then
       if not same(old, new) then core.set_map(PATHS, new.kind .. number, decoded(new.path)) end
-      for index = same(old, new) and old.replicas + 1 or 1, new.replicas do
-        enable(new.kind, number, index, new, before == nil and routed(after, new.slot))
+      for index = 1, WIDTH do
+        if has(new, index) and not (same(old, new) and has(old, index)) then
+          enable(new.kind, number, index, new, before == nil and routed(after, new.slot))
+        end
       end
     end
   end
@@ -149,20 +158,23 @@ local commands = {}
 
 function commands.claim() end
 
+-- Changes nothing but the number: what was decided on the state before this is refused from here on.
+function commands.touch() end
+
 function commands.publish(s, publish)
   s.edge, s.publish = s.edge + 1, publish
 end
 
-function commands.lane(s, number, slot, kind, port, path, replicas, note)
+function commands.lane(s, number, slot, kind, port, path, seats, note)
   number = math.tointeger(tonumber(number))
   if s.lanes[number] or lane_of(s, slot) then return 'conflict the lane or the slot is in use' end
-  s.lanes[number] = { slot = slot, generation = s.seq + 1, kind = kind, port = port, path = path, replicas = replicas, note = note }
+  s.lanes[number] = { slot = slot, generation = s.seq + 1, kind = kind, port = port, path = path, seats = seats, note = note }
 end
 
-function commands.scale(s, slot, replicas)
+function commands.scale(s, slot, seats)
   local _, lane = lane_of(s, slot)
   if not lane then return 'conflict there is no slot ' .. slot end
-  lane.replicas = math.tointeger(tonumber(replicas))
+  lane.seats = seats
 end
 
 function commands.switch(s, from, to)
@@ -213,7 +225,7 @@ local function seen()
     if lane then
       for index = 1, WIDTH do
         local stats = server(lane.kind, number, index):get_stats()
-        if index <= lane.replicas then
+        if has(lane, index) then
           lines[#lines + 1] = table.concat({ 'server', number, index, (stats.status:match('^%a+')), stats.check_status or '-', stats.last_chk or '' }, ' ')
         elseif routed(state, lane.slot) then
           draining = draining + (stats.scur or 0)

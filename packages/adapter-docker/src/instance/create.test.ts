@@ -6,7 +6,7 @@ import type { EnsureSlot, InstanceSpec } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { expect, it } from 'vitest'
 import { connect } from '../connect.js'
-import { createContainer, instanceBody, specHash, withEnvironment } from './create.js'
+import { createContainer, instanceBody, specHash, taskBody, withEnvironment } from './create.js'
 
 const spec: InstanceSpec = {
   env: { GREETING: 'hello', PASSWORD: { secret: 'DB' } },
@@ -16,6 +16,7 @@ const spec: InstanceSpec = {
     { source: '/srv/data', path: '/data', readOnly: true },
     { source: 'cache', path: '/cache', readOnly: false },
   ],
+  resources: { requests: {}, limits: {} },
   stopGraceMs: 1500,
 }
 const action: EnsureSlot = {
@@ -78,9 +79,30 @@ it('makes an instance at its place, with grace, volumes and labels', () => {
   expect(body.HostConfig?.PortBindings).toBeUndefined()
 })
 
+it('keeps an instance within its limits', () => {
+  const resources = { requests: { cpuMillis: 100 }, limits: { cpuMillis: 1500, memoryBytes: 64 * 1024 * 1024 } }
+  const limited = instanceBody(target, { ...action, spec: { ...spec, resources } }, place, { token: 7, env: {} })
+  expect(limited.HostConfig).toMatchObject({ NanoCpus: 1_500_000_000, Memory: 67_108_864 })
+  expect(body.HostConfig).not.toHaveProperty('Memory')
+})
+
+it('runs a command once, and as no instance of its slot', () => {
+  const { replicas: _, ...rest } = action
+  const order = { ...rest, type: 'run-once', task: 'migrate', command: ['migrate', '--all'] } as const
+  const once = taskBody(target, order, place, { token: 7, env: { GREETING: 'hello' } })
+  expect(once).toMatchObject({
+    Cmd: ['migrate', '--all'],
+    Env: ['GREETING=hello', 'PORT=3000'],
+    Labels: { 'kiwi.role': 'task', 'kiwi.task': 'migrate', 'kiwi.slot': 'a', 'kiwi.token': '7' },
+    HostConfig: { RestartPolicy: { Name: 'no' } },
+  })
+  expect(once.Labels).not.toHaveProperty('kiwi.lane')
+})
+
 it('knows the same specification whatever order it is written in', () => {
   const turned = { ...action, replicas: 5, spec: { ...spec, env: { PASSWORD: { secret: 'DB' }, GREETING: 'hello' } } }
   expect(specHash(turned)).toBe(specHash(action))
+  expect(specHash({ ...action, release: 'r2', spec: { ...spec, command: undefined } })).toBe(specHash(action))
   expect(specHash({ ...action, spec: { ...spec, port: 3001 } })).not.toBe(specHash(action))
   expect(specHash({ ...action, image: { ...action.image, digest: 'sha256:2' } })).not.toBe(specHash(action))
 })

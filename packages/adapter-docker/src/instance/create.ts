@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Context, EnsureSlot, InstanceSpec, Target, Volume } from '@kiwi/core'
+import type { Context, EnsureSlot, InstanceSpec, Resources, RunOnce, Target, Volume } from '@kiwi/core'
 import type Docker from 'dockerode'
-import type { ContainerCreateOptions, ContainerInspectInfo, MountSettings } from 'dockerode'
+import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode'
 import type { Lane } from '../edge/protocol.js'
 import { attempt } from '../errors.js'
 import { labels, targetLabels } from '../names.js'
@@ -33,10 +33,9 @@ export function instanceBody(
 ): ContainerCreateOptions {
   const { spec } = action
   return {
-    Image: action.image.pull,
+    ...bodyOf(action, place, made.env),
     ...(spec.entrypoint === undefined ? {} : { Entrypoint: [...spec.entrypoint] }),
     ...(spec.command === undefined ? {} : { Cmd: [...spec.command] }),
-    Env: Object.entries({ ...made.env, PORT: String(spec.port) }).map(([name, value]) => `${name}=${value}`),
     Labels: {
       ...targetLabels(target),
       [labels.role]: 'instance',
@@ -46,29 +45,57 @@ export function instanceBody(
       [labels.spec]: specHash(action),
       ...placeLabels(place, made.token),
     },
-    StopTimeout: graceSeconds(spec),
-    HostConfig: {
-      RestartPolicy: { Name: 'unless-stopped' },
-      NetworkMode: place.networkId,
-      Mounts: spec.volumes.map(mountOf),
-    },
-    NetworkingConfig: { EndpointsConfig: { [place.networkId]: { IPAMConfig: { IPv4Address: place.address } } } },
+    HostConfig: { ...hostOf(spec, place), RestartPolicy: { Name: 'unless-stopped' } },
   }
 }
 
-/** One more instance of a slot, made like the one that is there. */
-export function instanceBodyLike(
-  like: ContainerInspectInfo,
-  place: InstancePlace,
-  token: number,
+/** The request that makes the container of a command that runs once. */
+export function taskBody(
+  target: Target,
+  action: RunOnce,
+  place: Pick<InstancePlace, 'networkId' | 'address'>,
+  made: { readonly token: number; readonly env: Readonly<Record<string, string>> },
 ): ContainerCreateOptions {
-  const { Image, Entrypoint, Cmd, Env, Labels, StopTimeout } = like.Config as ContainerCreateOptions
-  const { RestartPolicy, Mounts } = like.HostConfig
+  const { entrypoint } = action.spec
   return {
-    ...definedOnly({ Image, Entrypoint, Cmd, Env, StopTimeout }),
-    Labels: { ...Labels, ...placeLabels(place, token) },
-    HostConfig: { NetworkMode: place.networkId, ...definedOnly({ RestartPolicy, Mounts }) },
-    NetworkingConfig: { EndpointsConfig: { [place.networkId]: { IPAMConfig: { IPv4Address: place.address } } } },
+    ...bodyOf(action, place, made.env),
+    ...(entrypoint === undefined ? {} : { Entrypoint: [...entrypoint] }),
+    Cmd: [...action.command],
+    Labels: {
+      ...targetLabels(target),
+      [labels.role]: 'task',
+      [labels.task]: action.task,
+      [labels.slot]: action.slot,
+      [labels.release]: action.release,
+      [labels.digest]: action.image.digest,
+      [labels.token]: String(made.token),
+    },
+    HostConfig: { ...hostOf(action.spec, place), RestartPolicy: { Name: 'no' } },
+  }
+}
+
+function bodyOf(
+  { image, spec }: Pick<EnsureSlot, 'image' | 'spec'>,
+  { networkId, address }: Pick<InstancePlace, 'networkId' | 'address'>,
+  env: Readonly<Record<string, string>>,
+): ContainerCreateOptions {
+  return {
+    Image: image.pull,
+    Env: Object.entries({ ...env, PORT: String(spec.port) }).map(([name, value]) => `${name}=${value}`),
+    StopTimeout: graceSeconds(spec),
+    NetworkingConfig: { EndpointsConfig: { [networkId]: { IPAMConfig: { IPv4Address: address } } } },
+  }
+}
+
+function hostOf({ volumes, resources }: InstanceSpec, { networkId }: Pick<InstancePlace, 'networkId'>): HostConfig {
+  return { NetworkMode: networkId, Mounts: volumes.map(mountOf), ...limitsOf(resources) }
+}
+
+/** The engine keeps limits; it has nothing that a request could be counted against. */
+function limitsOf({ limits: { cpuMillis, memoryBytes } }: Resources): HostConfig {
+  return {
+    ...(cpuMillis !== undefined && { NanoCpus: cpuMillis * 1_000_000 }),
+    ...(memoryBytes !== undefined && { Memory: memoryBytes }),
   }
 }
 
@@ -76,7 +103,8 @@ export function instanceBodyLike(
 export function specHash(action: EnsureSlot): string {
   const { env, ...rest } = action.spec
   const sorted = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))
-  const text = JSON.stringify([action.image.digest, sorted, Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1))])
+  const others = Object.entries(rest).filter(([, value]) => value !== undefined)
+  const text = JSON.stringify([action.image.digest, sorted, others.sort(([a], [b]) => (a < b ? -1 : 1))])
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
@@ -117,9 +145,4 @@ function graceSeconds(spec: InstanceSpec): number {
 function mountOf(volume: Volume): MountSettings {
   const type = volume.source.startsWith('/') ? 'bind' : 'volume'
   return { Type: type, Source: volume.source, Target: volume.path, ReadOnly: volume.readOnly }
-}
-
-function definedOnly<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  // Entries lose the types of their keys.
-  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined && part !== null)) as never
 }

@@ -9,12 +9,16 @@ import { type LastExit, lastExit } from './exit.js'
 
 const lines = 50
 
-/** How the slot's instances ended, and their last 50 lines of output. */
+/** How the slot's instances, or the task, ended, and their last 50 lines of output. */
 export async function evidence(docker: Docker, target: Target, slot: string): Promise<Evidence> {
-  const label = [...ours(target).label, `${labels.role}=instance`, `${labels.slot}=${slot}`]
-  return attempt(`collecting evidence of slot ${slot}`, 'none', async () => {
-    const listed = await docker.listContainers({ all: true, filters: { label } })
-    const found = await Promise.all(listed.map(({ Id }) => ofInstance(docker, Id)))
+  const list = (...own: string[]) =>
+    docker.listContainers({ all: true, filters: { label: [...ours(target).label, ...own] } })
+  return attempt(`collecting evidence of ${slot}`, 'none', async () => {
+    const [instances, tasks] = await Promise.all([
+      list(`${labels.role}=instance`, `${labels.slot}=${slot}`),
+      list(`${labels.role}=task`, `${labels.task}=${slot}`),
+    ])
+    const found = await Promise.all([...instances, ...tasks].map(({ Id }) => ofInstance(docker, Id)))
     return { slot, instances: found.filter((one) => one !== undefined) }
   })
 }
