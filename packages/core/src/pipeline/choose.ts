@@ -14,7 +14,7 @@ import { current, history } from '../release/history.js'
 import { refuseQuarantined } from '../release/quarantine.js'
 import { readinessOf } from '../release/readiness.js'
 import { targetRelease } from '../release/target-release.js'
-import type { Subject } from './deploy.js'
+import type { Deployment, Subject } from './deploy.js'
 import { resolveImage } from './image.js'
 import { environmentOf } from './lookup.js'
 import type { PipelineRun } from './pipeline-run.js'
@@ -46,16 +46,15 @@ export async function chooseImage(run: PipelineRun<DeployRequest>): Promise<Subj
  * `ROLLBACK_IMPOSSIBLE`, naming what there is, and `SCHEMA_CHANGE`.
  */
 export async function chooseRelease(run: PipelineRun<RollbackRequest>): Promise<Subject> {
-  const begun = run.journal.get('deploy')
+  const chosen = chosenBefore(run)
+  if (chosen) return chosen
   const releases = await history(run.store, run.request.service, run.request.environment)
   const kept = targetRelease(releases, run.request)
-  if (!begun) {
-    const context = run.context('deploy')
-    await requireSecrets({ env: kept.spec?.env }, context)
-    const readiness = await readinessOf(run, { definition: run.request.definition, release: kept }, context)
-    if (readiness.class === 'impossible')
-      throw new KiwiError('ROLLBACK_IMPOSSIBLE', `release ${kept.number} cannot be brought back: ${readiness.because}`)
-  }
+  const context = run.context('deploy')
+  await requireSecrets({ env: kept.spec?.env }, context)
+  const readiness = await readinessOf(run, { definition: run.request.definition, release: kept }, context)
+  if (readiness.class === 'impossible')
+    throw new KiwiError('ROLLBACK_IMPOSSIBLE', `release ${kept.number} cannot be brought back: ${readiness.because}`)
   return { ...again(kept), slot: kept.slot, of: kept.id }
 }
 
@@ -63,10 +62,18 @@ export async function chooseRelease(run: PipelineRun<RollbackRequest>): Promise<
 export async function chooseCurrent(
   run: PipelineRun<RestartRequest | ScaleRequest | UndeployRequest>,
 ): Promise<Subject> {
+  const chosen = chosenBefore(run)
+  if (chosen) return chosen
   const { service, environment } = run.request
   const now = current(await history(run.store, service, environment))
   if (now) return again(now)
   throw new KiwiError('NOTHING_DEPLOYED', `nothing of ${service} is deployed to ${environment}`)
+}
+
+/** Chosen once: the history that it was chosen from may have this run's own release in it by now. */
+function chosenBefore({ journal }: PipelineRun): Subject | undefined {
+  const intent = journal.get('deploy')?.intent as unknown as Deployment | undefined // written by pipeline/deploy.ts
+  return intent?.subject
 }
 
 /** The image of a build as it lies on this host. Rejects with `BUILD_UNKNOWN`, `MANIFEST_UNKNOWN`. */
