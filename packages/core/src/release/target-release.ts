@@ -1,6 +1,6 @@
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Release } from '../model/release.js'
-import { current, isGood, previousGood } from './history.js'
+import { isGood, previousGood } from './history.js'
 
 /**
  * The release that a rollback brings back: `to` by number or id, else the newest good one before the current. Throws `ROLLBACK_IMPOSSIBLE`
@@ -25,10 +25,8 @@ export function targetRelease(
   )
 }
 
-/** Numbers of the good releases since, up to the current one, that changed the schema. */
+/** Numbers of the good releases since that changed the schema: it stays changed when nothing runs any more. */
 export function schemaChangesAfter(releases: readonly Release[], target: Release): number[] {
-  const now = current(releases)
-  if (!now) return []
   return releases
     .filter(({ number, schemaChange, status }) => number > target.number && schemaChange && status === 'succeeded')
     .map(({ number }) => number)
