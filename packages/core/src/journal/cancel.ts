@@ -18,19 +18,23 @@ export function cancelSignal(
   const stop = hub.onNudge(runId, orders.ring)
   const watch = async () => {
     while (!signal.aborted && !cancelled.signal.aborted) {
-      const command = (await store.commands(runId)).find(({ type }) => stopping.has(type))
+      const commands = await store.commands(runId).catch(() => []) // it may be readable again the next time
+      const command = stoppingOf(commands)
       if (command) cancelled.abort(cancellation(command))
       else await orders.wait(lookEveryMs)
     }
   }
-  watch()
-    .catch(() => undefined) // it ends with the lease, whose own loss is told by the next commit
-    .finally(stop)
+  void watch().finally(stop)
   return cancelled.signal
 }
 
 /** What stops a run that has not begun to deploy. From there on cancel and revert mean to go back, and supersede means nothing. */
 const stopping: ReadonlySet<Command['type']> = new Set<Command['type']>(['cancel', 'revert', 'supersede'])
+
+/** What stops a run that has not begun to deploy, if that was given. */
+export function stoppingOf(commands: readonly Command[]): Command | undefined {
+  return commands.find(({ type }) => stopping.has(type))
+}
 
 const words: Partial<Record<Command['type'], string>> = { revert: 'put back', supersede: 'superseded' }
 

@@ -1,5 +1,6 @@
 import type { Lease } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
+import { stoppingOf } from './cancel.js'
 import type { Engine } from './engine.js'
 import { leaseTtlMs } from './lease.js'
 
@@ -21,7 +22,7 @@ export async function drive(runId: string, scope: string, engine: Engine): Promi
   }
 }
 
-/** A run that needs what this process does not have is given back, for one that has it; a run that was cancelled needs nothing. */
+/** A run that needs what this process does not have is given back, for one that has it; one that was stopped before it deploys needs nothing. */
 async function work(lease: Lease, engine: Engine): Promise<void> {
   const { store, clock, closing } = engine
   const missing = await missingFor(lease, engine)
@@ -37,8 +38,8 @@ const adapterEveryMs = 1_000
 
 async function missingFor({ runId }: Lease, { store, adapters }: Engine): Promise<KiwiError | undefined> {
   const row = await store.run(runId)
-  if (!row || (await store.commands(runId)).some(({ type }) => type === 'cancel' || type === 'supersede'))
-    return undefined
+  const deploys = (await store.steps(runId)).some(({ name }) => name === 'deploy')
+  if (!row || (!deploys && stoppingOf(await store.commands(runId)))) return undefined
   const { definition, environment } = row.request
   const runtime = environment === undefined ? undefined : definition.environments[environment]?.runtime
   const needed = [
@@ -49,13 +50,12 @@ async function missingFor({ runId }: Lease, { store, adapters }: Engine): Promis
   return errors.find((error) => KiwiError.is(error) && error.code === 'ADAPTER_UNAVAILABLE')
 }
 
-async function tellOnce(lease: Lease, { message }: KiwiError, { store, clock }: Engine): Promise<void> {
-  const events = await store.read(lease.runId, 0)
-  const last = events.at(-1)
-  if (last?.type === 'run-waiting' && last.what === message) return
-  await store.commit(lease, {
-    events: [{ at: clock.now(), body: { type: 'run-waiting', for: 'adapter', what: message } }],
-  })
+async function tellOnce(lease: Lease, { message }: KiwiError, { store, clock, redactor }: Engine): Promise<void> {
+  const what = redactor.text(message)
+  const { lastSeq = 0 } = (await store.run(lease.runId)) ?? {}
+  const [last] = await store.read(lease.runId, lastSeq - 1, 1)
+  if (last?.type === 'run-waiting' && last.what === what) return
+  await store.commit(lease, { events: [{ at: clock.now(), body: { type: 'run-waiting', for: 'adapter', what } }] })
 }
 
 /** Another process took the run over while this one worked on it: this one follows it instead. */

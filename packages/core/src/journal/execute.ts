@@ -13,7 +13,7 @@ import { failedRelease, failureDocuments, recorded } from '../pipeline/record.js
 import * as line from '../pipeline/run.js'
 import { unfinishedBuild } from '../release/builds.js'
 import type { Redactor } from '../secrets/redactor.js'
-import { cancelSignal } from './cancel.js'
+import { cancellation, cancelSignal, stoppingOf } from './cancel.js'
 import { stageContext } from './context.js'
 import type { Engine } from './engine.js'
 import { keepLease } from './lease.js'
@@ -26,10 +26,12 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
   await using kept = keepLease(lease, { store, clock, signal: closing })
   await using files = openOnce()
   const steps = await store.steps(lease.runId)
+  const stopped = stoppingOf(await store.commands(lease.runId))
   const ended = new AbortController()
   const run = pipelineRun(engine, { lease, row, steps, signal: kept.signal, ended: ended.signal, files })
   run.events.emit({ type: 'run-started', resumed: steps.length > 0, host: engine.host })
   try {
+    if (stopped && !run.journal.has('deploy')) throw cancellation(stopped)
     await end(run, row, await lineOf(run))
   } catch (error) {
     const unsaved = run.events.unsaved()
