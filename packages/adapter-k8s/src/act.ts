@@ -1,19 +1,13 @@
-import {
-  type Action,
-  type Context,
-  KiwiError,
-  type RemoveSlot,
-  type RouteTo,
-  type ScaleSlot,
-  type Target,
-} from '@kiwi/core'
-import { conflict, moved } from './errors.js'
+import type { Action, Context, RouteTo, Target } from '@kiwi/core'
+import { conflict, moved, refusal } from './errors.js'
 import { admit, look } from './fence/ordered.js'
 import { jsonPatch, tokenPatch, write } from './fence/write.js'
 import { labels, labelValue, placeOf } from './objects/names.js'
-import { nameOf, routedSlots } from './objects/read.js'
+import { routedSlots } from './objects/read.js'
 import { ensureSlot } from './slots/ensure.js'
-import { type Admitted, scale, slotIn } from './slots/scale.js'
+import { removeSlot, removeTarget } from './slots/remove.js'
+import { type Admitted, slotIn } from './slots/scale.js'
+import { runOnce } from './slots/task.js'
 import type { Answer, Client } from './transport/client.js'
 
 /** The cluster's own writes on the same object (its status) may come between the look and the write this often. */
@@ -31,6 +25,7 @@ export async function act(client: Client, target: Target, action: Action, contex
       context,
       service: ordered.service,
       deployments: ordered.deployments,
+      jobs: ordered.jobs,
     })
     if (answer === undefined || !moved(answer)) return
   }
@@ -42,19 +37,15 @@ function carryOut(action: Action, admitted: Admitted): Promise<Answer | undefine
   switch (action.type) {
     case 'ensure-slot':
       return ensureSlot(action, admitted)
-    case 'scale-slot':
-      return scaleSlot(action, admitted)
     case 'route':
       return route(action, admitted)
+    case 'run-once':
+      return runOnce(action, admitted)
     case 'remove-slot':
       return removeSlot(action, admitted)
+    case 'remove-target':
+      return removeTarget(admitted)
   }
-}
-
-async function scaleSlot({ slot, replicas }: ScaleSlot, admitted: Admitted): Promise<Answer | undefined> {
-  const deployment = slotIn(admitted, slot)
-  if (!deployment) throw refusal(`there is no slot ${slot} to scale`)
-  return scale(deployment, replicas, admitted)
 }
 
 async function route({ from, to }: RouteTo, admitted: Admitted): Promise<Answer | undefined> {
@@ -74,27 +65,4 @@ async function route({ from, to }: RouteTo, admitted: Admitted): Promise<Answer 
     ...tokenPatch(service, context.operation.fence.token),
   ]
   return write(client, jsonPatch(place.service, service, changes), context)
-}
-
-async function removeSlot({ slot }: RemoveSlot, admitted: Admitted): Promise<Answer | undefined> {
-  const { client, place, service, deployments, context } = admitted
-  if (routedSlots(service, deployments).includes(slot)) throw refusal(`the slot ${slot} gets the traffic and stays`)
-  const deployment = slotIn(admitted, slot)
-  if (!deployment) return undefined
-  const { uid, resourceVersion } = deployment.metadata ?? {}
-  const body = { preconditions: { uid, resourceVersion }, propagationPolicy: 'Background' }
-  const answer = await write(
-    client,
-    { method: 'DELETE', path: `${place.deployments}/${nameOf(deployment)}`, body },
-    context,
-    [404],
-  )
-  return answer.status === 404 ? undefined : answer
-}
-
-function refusal(message: string): KiwiError {
-  return new KiwiError('RUNTIME_FAILED', message, {
-    retryable: false,
-    hint: 'Look at the target again and decide from what is there.',
-  })
 }

@@ -76,6 +76,14 @@ export function conflict(message: string): KiwiError {
   return new KiwiError('CONFLICT', message)
 }
 
+/** The order cannot be carried out as things are. */
+export function refusal(message: string): KiwiError {
+  return new KiwiError('RUNTIME_FAILED', message, {
+    retryable: false,
+    hint: 'Look at the target again and decide from what is there.',
+  })
+}
+
 /** The server's own words: of a Status its message, of a proxy's page its first line. */
 function wordsOf(answer: Answer): string {
   const text = typeof answer.body === 'string' ? answer.body.trim().split('\n')[0]?.slice(0, 300) : undefined

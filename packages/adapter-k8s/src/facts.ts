@@ -1,14 +1,16 @@
 import type { InstanceState, RouteState, SlotState, Snapshot } from '@kiwi/core'
-import type { V1Deployment, V1Endpoint, V1EndpointSlice, V1Pod, V1Service } from '@kubernetes/client-node'
+import type { V1Deployment, V1Endpoint, V1EndpointSlice, V1Job, V1Pod, V1Service } from '@kubernetes/client-node'
 import { revisionOf } from './fence/ordered.js'
 import { annotations, labels } from './objects/names.js'
 import { incarnationOf, nameOf, routedSlots, slotId, slotLabel, tokenOf } from './objects/read.js'
 import { instanceOf } from './pods/instance.js'
+import { taskOf } from './pods/task.js'
 
 /** Everything of a target that the cluster shows. */
 export interface Seen {
   readonly service: V1Service | undefined
   readonly deployments: readonly V1Deployment[]
+  readonly jobs: readonly V1Job[]
   readonly pods: readonly V1Pod[]
   readonly endpointSlices: readonly V1EndpointSlice[]
 }
@@ -26,6 +28,7 @@ export function snapshotOf(seen: Seen, options: SnapshotOptions): Snapshot {
     revision: revisionOf(seen),
     fence: Math.max(tokenOf(seen.service), ...deployments.map(tokenOf)),
     slots: deployments.map((deployment) => slotOf(deployment, seen.pods, options)),
+    tasks: seen.jobs.map((job) => taskOf(job, seen.pods)).sort((one, other) => (one.id < other.id ? -1 : 1)),
     route: routeOf(seen, options.host),
   }
 }
@@ -84,13 +87,8 @@ function routeOf({ service, deployments, pods, endpointSlices }: Seen, host: str
   return {
     slots,
     settled: service !== undefined && enough && ready.every(isTarget),
-    draining: endpoints.filter((endpoint) => !isTarget(endpoint) && isOpen(endpoint)).length,
     addresses: addressesOf(service, host),
   }
-}
-
-function isOpen({ conditions }: V1Endpoint): boolean {
-  return conditions?.ready !== false || conditions.serving === true || conditions.terminating === true
 }
 
 function addressesOf(service: V1Service | undefined, host: string): string[] {

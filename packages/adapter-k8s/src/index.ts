@@ -21,7 +21,7 @@ export interface KubernetesRuntimeOptions {
 }
 
 /**
- * A Kubernetes cluster, or one namespace of it. A slot is a Deployment, the route is the selector of the target's Service.
+ * A Kubernetes cluster, or one namespace of it. A slot is a Deployment, the route is the selector of the target's Service, a command that runs once is a Job.
  * Nothing is loaded or contacted before the first call.
  * @example
  * const runtime = kubernetesRuntime({ kubeconfig: '/etc/kiwi/staging.kubeconfig', namespace: 'staging' })
@@ -32,7 +32,7 @@ export function kubernetesRuntime(options: KubernetesRuntimeOptions = {}): Runti
   return {
     contract: 'runtime/v1',
     kind: 'kubernetes',
-    traits: { takes: ['registry'], rolling: 'native' },
+    traits: { takes: ['registry'], rolling: 'native', routes: 'one' },
     probe: (context) => probe(client, context),
     claim: async (target, context) => claim(await client(), target, context),
     async *observe(target, context) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Action, type EnsureSlot, type InstanceSpec, KiwiError, type Snapshot, type Target } from '@kiwi/core'
-import { testContext } from '@kiwi/core/testing'
+import { runtimeKit, testContext } from '@kiwi/core/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { act as actOn } from './act.js'
 import { connect } from './connect.js'
@@ -27,6 +27,7 @@ const spec: InstanceSpec = {
   port: 8080,
   health: { type: 'http', path: '/', intervalMs: 1000, timeoutMs: 1000 },
   volumes: [],
+  resources: { requests: {}, limits: {} },
   stopGraceMs: 1000,
 }
 const timeout = 120_000
@@ -44,6 +45,9 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     image,
     spec: { ...spec, ...more },
     replicas,
+  })
+  const once = (task: string, slot: string, command = ['sh', '-c', 'echo it is migrated'], image = images[0]) => ({
+    ...{ type: 'run-once' as const, task, slot, release: `web/production/${slot}`, image, spec, command },
   })
   const read = <T>(path: string) => client.read<T>({ path }, testContext().signal)
 
@@ -67,7 +71,7 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     await runtime.claim(target, context)
     await using seen = watching(runtime, target, context)
     const empty = await seen.until('it is claimed', ({ fence }) => fence === 1)
-    expect(empty).toMatchObject({ slots: [], route: { slots: [], settled: true, draining: 0 } })
+    expect(empty).toMatchObject({ slots: [], route: { slots: [], settled: true } })
     const [address = ''] = empty.route.addresses
     expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
 
@@ -105,8 +109,9 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     const { revision } = newest(seen.all)
     const routed = runtime.act(target, { type: 'remove-slot', revision, slot: 'one' }, context)
     await expect(routed).rejects.toMatchObject({ code: 'RUNTIME_FAILED', effect: 'none' })
-    await runtime.act(target, { type: 'scale-slot', revision, slot: 'two', replicas: 0 }, context)
+    await runtime.act(target, { ...order('two', images[1], {}, 0), release: 'another', revision }, context)
     const warm = await seen.until('two is empty', ({ slots }) => slots.find(({ id }) => id === 'two')?.replicas === 0)
+    expect(warm.slots.find(({ id }) => id === 'two')?.release, 'a slot keeps its release').toBe('web/production/two')
     await runtime.act(target, { type: 'remove-slot', revision: warm.revision, slot: 'two' }, context)
     await seen.until('two is gone', ({ slots }) => slots.every(({ id }) => id !== 'two'))
     expect(await ask(address)).toBe('v1')
@@ -129,7 +134,8 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     const now = await seen.until('the newer claim shows', ({ fence }) => fence === 4)
     const actions = [
       { type: 'route', revision: now.revision, from: ['one'], to: [] },
-      { type: 'scale-slot', revision: now.revision, slot: 'one', replicas: 0 },
+      { ...order('one', images[0], {}, 0), revision: now.revision },
+      { ...once('migrate', 'one'), revision: now.revision },
       { type: 'remove-slot', revision: now.revision, slot: 'one' },
       { ...order('two', images[1]), revision: now.revision },
     ] as const
@@ -159,13 +165,17 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     const withOne = await seen.until('one is there', ({ slots }) => slots.length === 1)
     await act({ ...order('two', images[1], {}, 1), revision: withOne.revision })
     await seen.until('two is there', ({ slots }) => slots.length === 2)
+    const sleeps = once('sleeps', 'tasks-only', ['sleep', '600'])
+    await act({ ...sleeps, revision: newest(seen.all).revision })
+    await seen.until('the command runs', ({ tasks }) => tasks[0]?.phase === 'running')
     await act({ type: 'route', revision: newest(seen.all).revision, from: [], to: ['one'] })
     await seen.until('it is routed', ({ route }) => route.slots[0] === 'one')
 
     const { revision: now } = newest(seen.all)
     const overtaken: Action[] = [
       { type: 'route', revision: now, from: ['one'], to: ['two'] },
-      { type: 'scale-slot', revision: now, slot: 'two', replicas: 3 },
+      { ...order('two', images[1], {}, 3), revision: now },
+      { type: 'remove-slot', revision: now, slot: 'tasks-only' },
       { type: 'remove-slot', revision: now, slot: 'two' },
       { ...order('two', images[0], {}, 1), revision: now },
     ]
@@ -179,6 +189,7 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     }
     const after = await seen.until('the last claim shows', ({ fence }) => fence === token)
     expect(after.route.slots).toEqual(['one'])
+    expect(after.tasks).toMatchObject([{ id: 'sleeps', phase: 'running' }])
     expect(after.slots.map(({ id, replicas, digest }) => [id, replicas, digest])).toEqual([
       ['one', 1, images[0].digest],
       ['two', 1, images[1].digest],
@@ -302,12 +313,97 @@ describe.skipIf(missing)('a Kubernetes runtime on a real cluster', { timeout }, 
     await rm(path)
   })
 
+  test('gives an instance what it asks for, and stops one first that is not ready', async () => {
+    const target = targetOf('sizes')
+    const context = testContext({ token: 1 })
+    await runtime.claim(target, context)
+    await using seen = watching(runtime, target, context)
+    const { revision } = await seen.until('it is claimed', ({ fence }) => fence === 1)
+    const resources = { requests: { cpuMillis: 10 }, limits: { cpuMillis: 250, memoryBytes: 32 * 1024 * 1024 } }
+    const sized = (replicas: number) => order('one', images[0], { resources }, replicas)
+    await runtime.act(target, { ...sized(2), revision }, context)
+    const ready = await seen.until('one is ready', isReady('one', 2))
+    const pods = await read<{
+      items: { metadata: { labels: Record<string, string> }; spec: { containers: unknown[] } }[]
+    }>(`/api/v1/namespaces/${namespace}/pods`)
+    const own = pods?.items.filter(({ metadata }) => metadata.labels['kiwi.dev/service'] === 'sizes')
+    expect(own?.[0]?.spec.containers).toMatchObject([
+      { resources: { requests: { cpu: '10m' }, limits: { cpu: '250m', memory: '33554432' } } },
+    ])
+    const sound = instancesOf(ready, 'one').map(({ id }) => id)
+    const quota = { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } }
+    const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`
+    await client.ask({ method: 'POST', path: quotas, body: quota }, context.signal)
+    await sleep(1000)
+    await runtime.act(target, { ...sized(3), revision: ready.revision }, context)
+    const lacking = await seen.until('the third is refused', says('one', 'FailedCreate'))
+    await runtime.act(target, { ...sized(2), revision: lacking.revision }, context)
+    const again = await seen.until('two are left', (one) => one.slots[0]?.replicas === 2 && isReady('one', 2)(one))
+    expect(
+      instancesOf(again, 'one')
+        .map(({ id }) => id)
+        .filter((id) => sound.includes(id)),
+    ).toEqual(sound)
+    await client.ask({ method: 'DELETE', path: `${quotas}/none` }, context.signal)
+  })
+
+  test('removes what its claim made, and its commands, but no sooner than the last slot', async () => {
+    const target = targetOf('removed')
+    const context = testContext({ token: 9, secrets: { KEY: 'value' } })
+    await runtime.claim(target, context)
+    await using seen = watching(runtime, target, context)
+    const claimed = await seen.until('it is claimed', ({ fence }) => fence === 9)
+    const env = { KEY: { secret: 'KEY' } }
+    const migrate = { ...once('migrate', 'one'), spec: { ...spec, env } }
+    await runtime.act(target, { ...migrate, revision: claimed.revision }, context)
+    const done = await seen.until('it is migrated', ({ tasks }) => tasks[0]?.phase === 'succeeded')
+    await runtime.act(target, { ...order('two', images[0], { env }, 1), revision: done.revision }, context)
+    const { revision } = await seen.until('two is there', ({ slots }) => slots.length === 1)
+    const early = runtime.act(target, { type: 'remove-target', revision }, context)
+    await expect(early).rejects.toMatchObject({ code: 'RUNTIME_FAILED', effect: 'none' })
+    await runtime.act(target, { type: 'remove-slot', revision, slot: 'two' }, context)
+    const empty = await seen.until('two is gone', ({ slots }) => slots.length === 0)
+    await runtime.act(target, { type: 'remove-target', revision: empty.revision }, context)
+    const gone = await seen.until('all is gone', ({ fence, tasks }) => fence === 0 && tasks.length === 0)
+    expect(gone.route.addresses).toEqual([])
+    const left = async () => {
+      const kinds = ['api/v1', 'services', 'api/v1', 'secrets', 'api/v1', 'pods', 'apis/batch/v1', 'jobs']
+      const names: string[] = []
+      for (let index = 0; index < kinds.length; index += 2) {
+        const path = `/${kinds[index]}/namespaces/${namespace}/${kinds[index + 1]}`
+        const query = { labelSelector: 'kiwi.dev/service=removed' }
+        const list = await client.read<{ items: { metadata: { name: string } }[] }>({ path, query }, context.signal)
+        names.push(...(list?.items ?? []).map(({ metadata }) => metadata.name))
+      }
+      return names
+    }
+    await expect.poll(left, { timeout: 30_000 }).toEqual([])
+    await runtime.claim(target, testContext({ token: 1 }))
+    await seen.until('the next claim begins anew', ({ fence }) => fence === 1)
+  })
+
   test('names what is wrong with a kubeconfig', async () => {
     const nowhere = kubernetesRuntime({ kubeconfig: '/nowhere/kubeconfig' })
     expect(await nowhere.probe(testContext())).toMatchObject({ ok: false, details: { code: 'INPUT_INVALID' } })
     const context = kubernetesRuntime({ kubeconfig, context: 'elsewhere' })
     expect((await context.probe(testContext())).summary).toContain('no context elsewhere')
   })
+})
+
+describe.skipIf(missing)('a Kubernetes runtime keeps the contract', { timeout }, () => {
+  const runtime = kubernetesRuntime({ kubeconfig })
+  const kit = runtimeKit({
+    runtime: () => runtime,
+    images: async () => [await pushServer(registry, 'v1'), await pushServer(registry, 'v2')],
+    answers: ['v1', 'v2'],
+    target: { namespace: `${namespace}-kit` },
+    withinMs: 60_000,
+  })
+  afterAll(async () => {
+    const client = await connect({ kubeconfig })
+    await client.ask({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}-kit` }, testContext().signal)
+  })
+  for (const one of kit) test(one.name, one.run)
 })
 
 /** The same client, where something else happens just before the first write. */

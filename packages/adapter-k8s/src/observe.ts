@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Context, Snapshot, Target } from '@kiwi/core'
-import type { V1Deployment, V1EndpointSlice, V1NodeList, V1Pod, V1Service } from '@kubernetes/client-node'
+import type { V1Deployment, V1EndpointSlice, V1Job, V1NodeList, V1Pod, V1Service } from '@kubernetes/client-node'
 import { snapshotOf } from './facts.js'
 import { type Place, placeOf } from './objects/names.js'
 import { firstMessages } from './pods/instance.js'
@@ -13,7 +13,7 @@ export interface ObserveOptions {
   readonly routeSettlesWithinMs: number
 }
 
-/** Watches the four kinds of objects that a target consists of, and yields what they show together whenever that changes. */
+/** Watches the five kinds of objects that a target consists of, and yields what they show together whenever that changes. */
 export async function* observe(
   client: Client,
   target: Target,
@@ -48,6 +48,7 @@ export async function* observe(
 function watchAll(client: Client, place: Place, signal: AbortSignal) {
   let services: readonly V1Service[] | undefined
   let deployments: readonly V1Deployment[] | undefined
+  let jobs: readonly V1Job[] | undefined
   let pods: readonly V1Pod[] | undefined
   let endpointSlices: readonly V1EndpointSlice[] | undefined
   let failure: { readonly error: unknown } | undefined
@@ -75,6 +76,7 @@ function watchAll(client: Client, place: Place, signal: AbortSignal) {
   const ended = Promise.all([
     start<V1Service>(place.services, { fieldSelector: `metadata.name=${place.name}` }, (found) => (services = found)),
     start<V1Deployment>(place.deployments, own, (found) => (deployments = found)),
+    start<V1Job>(place.jobs, own, (found) => (jobs = found)),
     start<V1Pod>(place.pods, own, (found) => (pods = found)),
     start<V1EndpointSlice>(
       place.endpointSlices,
@@ -91,7 +93,7 @@ function watchAll(client: Client, place: Place, signal: AbortSignal) {
       try {
         for (;;) {
           if (failure && !signal.aborted) throw failure.error
-          const complete = services && deployments && pods && endpointSlices
+          const complete = services && deployments && jobs && pods && endpointSlices
           if (dirty && (complete || signal.aborted)) break
           await new Promise<void>((resolve) => (wake = resolve))
         }
@@ -102,6 +104,7 @@ function watchAll(client: Client, place: Place, signal: AbortSignal) {
       return {
         service: services?.[0],
         deployments: deployments ?? [],
+        jobs: jobs ?? [],
         pods: pods ?? [],
         endpointSlices: endpointSlices ?? [],
       }

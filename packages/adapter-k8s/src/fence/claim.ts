@@ -1,5 +1,5 @@
 import { type Context, KiwiError, type Target } from '@kiwi/core'
-import type { V1Deployment, V1DeploymentList, V1Service } from '@kubernetes/client-node'
+import type { V1ObjectMeta, V1Service } from '@kubernetes/client-node'
 import { conflict, fenced, moved, refused } from '../errors.js'
 import { labels, type Place, placeOf } from '../objects/names.js'
 import { nameOf, tokenOf } from '../objects/read.js'
@@ -11,15 +11,17 @@ import { jsonPatch, tokenPatch, write } from './write.js'
 const attempts = 5
 
 /**
- * Writes the token on the target's Service, which it makes where there is none (and the namespace with it), then on every slot:
+ * Writes the token on the target's Service, which it makes where there is none (and the namespace with it), then on every slot and command:
  * each write of an older operation that is still on its way now fails its precondition.
  */
 export async function claim(client: Client, target: Target, context: Context): Promise<void> {
   const place = placeOf(client, target)
   await claimService(client, { place, target }, context)
   const query = { labelSelector: place.selector }
-  const list = await client.read<V1DeploymentList>({ path: place.deployments, query }, context.signal)
-  for (const deployment of list?.items ?? []) await claimSlot(client, { place, deployment }, context)
+  for (const path of [place.deployments, place.jobs]) {
+    const list = await client.read<{ readonly items: readonly Claimable[] }>({ path, query }, context.signal)
+    for (const object of list?.items ?? []) await claimObject(client, { path, object }, context)
+  }
 }
 
 async function claimService(
@@ -49,23 +51,27 @@ async function claimService(
   throw conflict(`the Service ${place.name} kept changing while it was claimed`)
 }
 
-async function claimSlot(
+interface Claimable {
+  readonly metadata?: V1ObjectMeta
+}
+
+async function claimObject(
   client: Client,
-  { place, deployment }: { place: Place; deployment: V1Deployment },
+  { path: collection, object }: { path: string; object: Claimable },
   context: Context,
 ): Promise<void> {
   const { token } = context.operation.fence
-  const path = `${place.deployments}/${nameOf(deployment)}`
-  let current: V1Deployment | undefined = deployment
+  const path = `${collection}/${nameOf(object)}`
+  let current: Claimable | undefined = object
   for (let attempt = 0; current && attempt < attempts; attempt++) {
     const newest = tokenOf(current)
     if (newest > token) throw fenced(token, newest)
     if (newest === token) return
     const answer = await write(client, jsonPatch(path, current, tokenPatch(current, token)), context)
     if (!moved(answer)) return
-    current = await client.read<V1Deployment>({ path }, context.signal)
+    current = await client.read<Claimable>({ path }, context.signal)
   }
-  if (current) throw conflict(`the Deployment ${nameOf(deployment)} kept changing while it was claimed`)
+  if (current) throw conflict(`${path} kept changing while it was claimed`)
 }
 
 /** Creates the Service; where the namespace is what is missing, that first. */

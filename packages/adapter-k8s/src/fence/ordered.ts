@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Context, KiwiError } from '@kiwi/core'
-import type { V1Deployment, V1DeploymentList, V1Service } from '@kubernetes/client-node'
+import type { V1Deployment, V1DeploymentList, V1Job, V1JobList, V1Service } from '@kubernetes/client-node'
 import { conflict, fenced } from '../errors.js'
 import { annotations, labels, type Place } from '../objects/names.js'
 import { tokenOf } from '../objects/read.js'
@@ -10,22 +10,26 @@ import type { Client } from '../transport/client.js'
 export interface Ordered {
   readonly service: V1Service | undefined
   readonly deployments: readonly V1Deployment[]
+  /** Commands that run once; label-selected like the slots. */
+  readonly jobs: readonly V1Job[]
 }
 
 /** Looks at what is ordered now, past every cache. */
 export async function look(client: Client, place: Place, signal: AbortSignal): Promise<Ordered> {
-  const [service, list] = await Promise.all([
+  const query = { labelSelector: place.selector }
+  const [service, slots, tasks] = await Promise.all([
     client.read<V1Service>({ path: place.service }, signal),
-    client.read<V1DeploymentList>({ path: place.deployments, query: { labelSelector: place.selector } }, signal),
+    client.read<V1DeploymentList>({ path: place.deployments, query }, signal),
+    client.read<V1JobList>({ path: place.jobs, query }, signal),
   ])
-  return { service, deployments: list?.items ?? [] }
+  return { service, deployments: slots?.items ?? [], jobs: tasks?.items ?? [] }
 }
 
 /**
- * Names one state of what is ordered: claim, route, slots and their sizes. What the cluster reports of itself
+ * Names one state of what is ordered: claim, route, slots and their sizes, commands. What the cluster reports of itself
  * (status, resourceVersion, readiness) is not in it.
  */
-export function revisionOf({ service, deployments }: Ordered): string {
+export function revisionOf({ service, deployments, jobs }: Ordered): string {
   const route = service && [
     service.metadata?.uid,
     tokenOf(service),
@@ -42,7 +46,7 @@ export function revisionOf({ service, deployments }: Ordered): string {
     ])
     .sort()
   return createHash('sha256')
-    .update(JSON.stringify([route, slots]))
+    .update(JSON.stringify([route, slots, jobs.map(({ metadata }) => metadata?.uid).sort()]))
     .digest('hex')
     .slice(0, 16)
 }

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { EnsureSlot, HealthCheck, InstanceSpec, SecretReference } from '@kiwi/core'
-import type { V1Deployment, V1EnvVar, V1Probe, V1Volume } from '@kubernetes/client-node'
-import { annotations, containerName, labels, labelValue, objectName, type Place, portName } from './names.js'
+import type { EnsureSlot, HealthCheck, InstanceSpec } from '@kiwi/core'
+import type { V1Container, V1Deployment, V1Probe } from '@kubernetes/client-node'
+import { annotations, labels, labelValue, objectName, type Place, portName } from './names.js'
+import { podSpec } from './pod.js'
 
 /** How long an instance still serves after it was told to stop: the time in which every node learns that it is leaving. */
 export const drainSeconds = 5
@@ -19,9 +20,9 @@ export function deploymentName(place: Place, slot: string): string {
   return objectName([place.name, slot])
 }
 
-/** Hash of all that makes a slot's instances what they are. Where the image is pulled from is not part of that, its digest is. */
-export function specHash({ action: { release, image, spec }, secretName }: Omit<Order, 'token' | 'place'>): string {
-  const what = JSON.stringify(sorted({ release, digest: image.digest, spec, secretName }))
+/** Hash of all that makes a slot's instances what they are. Where the image is pulled from is not part of that, its digest is; nor the release. */
+export function specHash({ action: { image, spec }, secretName }: Omit<Order, 'token' | 'place'>): string {
+  const what = JSON.stringify(sorted({ digest: image.digest, spec, secretName }))
   return createHash('sha256').update(what).digest('hex').slice(0, 16)
 }
 
@@ -50,53 +51,22 @@ export function newDeployment(order: Order): V1Deployment {
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0 } },
       template: {
         metadata: { labels: { ...own, [labels.incarnation]: randomUUID().slice(0, 8) } },
-        spec: podSpec(order),
+        spec: {
+          ...podSpec({ ...action, secretName: order.secretName, container: serving(action.spec) }),
+          terminationGracePeriodSeconds: drainSeconds + Math.ceil(action.spec.stopGraceMs / 1000),
+        },
       },
     },
   }
 }
 
-function podSpec({ action: { image, spec }, secretName }: Order) {
-  const { entrypoint, command, port, health, stopGraceMs } = spec
-  const volumes = spec.volumes.map((volume, index) => ({ ...volume, name: `volume-${index}` }))
+/** What an instance has that gets requests. */
+function serving({ port, health }: InstanceSpec): Partial<V1Container> {
   return {
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: drainSeconds + Math.ceil(stopGraceMs / 1000),
-    containers: [
-      {
-        name: containerName,
-        image: image.pull,
-        imagePullPolicy: 'IfNotPresent',
-        ...(entrypoint && { command: entrypoint.map(literal) }),
-        ...(command && { args: command.map(literal) }),
-        env: envOf(spec, secretName),
-        ports: [{ name: portName, containerPort: port }],
-        readinessProbe: probeOf(health),
-        lifecycle: { preStop: { sleep: { seconds: drainSeconds } } },
-        volumeMounts: volumes.map(({ name, path, readOnly }) => ({ name, mountPath: path, readOnly })),
-      },
-    ],
-    volumes: volumes.map(({ name, source }) => volumeOf(name, source)),
+    ports: [{ name: portName, containerPort: port }],
+    readinessProbe: probeOf(health),
+    lifecycle: { preStop: { sleep: { seconds: drainSeconds } } },
   }
-}
-
-function envOf({ port, env }: InstanceSpec, secretName: string | undefined): V1EnvVar[] {
-  return Object.entries({ PORT: String(port), ...env }).map(([name, value]) =>
-    typeof value === 'string'
-      ? { name, value: literal(value) }
-      : { name, valueFrom: { secretKeyRef: { name: secretName ?? '', key: name } } },
-  )
-}
-
-/** The environment's secret references, by the variable that gets the value. */
-export function secretsOf({ env }: InstanceSpec): [variable: string, reference: SecretReference][] {
-  return Object.entries(env).flatMap(([name, value]) => (typeof value === 'string' ? [] : [[name, value]]))
-}
-
-/** Kubernetes expands `$(NAME)` in values and arguments; a doubled `$` stands for itself. */
-function literal(text: string): string {
-  return text.replaceAll('$', '$$$$')
 }
 
 function probeOf({ type, path, intervalMs, timeoutMs }: HealthCheck): V1Probe {
@@ -108,11 +78,6 @@ function probeOf({ type, path, intervalMs, timeoutMs }: HealthCheck): V1Probe {
 /** The kubelet counts in seconds, from 1. */
 function wholeSeconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000))
-}
-
-function volumeOf(name: string, source: string): V1Volume {
-  if (source.startsWith('/')) return { name, hostPath: { path: source } }
-  return { name, persistentVolumeClaim: { claimName: source } }
 }
 
 /** The same value with keys in one order, so that equal specs hash alike. */

@@ -6,6 +6,8 @@ export const labels = {
   service: 'kiwi.dev/service',
   environment: 'kiwi.dev/environment',
   slot: 'kiwi.dev/slot',
+  /** On a command that runs once and its pods; these have no slot's label, so nothing takes them for instances. */
+  task: 'kiwi.dev/task',
   release: 'kiwi.dev/release',
   /** One making of a slot's instances: tells them from those of an earlier one that are still on their way out. */
   incarnation: 'kiwi.dev/incarnation',
@@ -18,6 +20,7 @@ export const annotations = {
   spec: 'kiwi.dev/spec',
   /** Ids in full; the labels of the same names may hold them shortened. */
   slot: 'kiwi.dev/slot',
+  task: 'kiwi.dev/task',
   release: 'kiwi.dev/release',
   digest: 'kiwi.dev/digest',
 } as const
@@ -37,6 +40,7 @@ export interface Place {
   readonly services: string
   readonly service: string
   readonly deployments: string
+  readonly jobs: string
   readonly pods: string
   readonly secrets: string
   readonly endpointSlices: string
@@ -57,6 +61,7 @@ export function placeOf(client: Pick<Client, 'namespace'>, { service, environmen
     services: `${core}/services`,
     service: `${core}/services/${name}`,
     deployments: `/apis/apps/v1/namespaces/${within}/deployments`,
+    jobs: `/apis/batch/v1/namespaces/${within}/jobs`,
     pods: `${core}/pods`,
     secrets: `${core}/secrets`,
     endpointSlices: `/apis/discovery.k8s.io/v1/namespaces/${within}/endpointslices`,

@@ -1,6 +1,7 @@
 import type { EnsureSlot, InstanceSpec } from '@kiwi/core'
 import { describe, expect, test } from 'vitest'
 import { newDeployment, specHash } from './deployment.js'
+import { newJob } from './job.js'
 import { labelValue, objectName, placeOf } from './names.js'
 import { newService, publishing } from './service.js'
 
@@ -14,6 +15,7 @@ const spec: InstanceSpec = {
     { source: '/srv/data', path: '/data', readOnly: true },
     { source: 'claim', path: '/state', readOnly: false },
   ],
+  resources: { requests: { cpuMillis: 100 }, limits: { cpuMillis: 1500, memoryBytes: 64 * 1024 * 1024 } },
   stopGraceMs: 1500,
 }
 const digest = `sha256:${'1'.repeat(64)}`
@@ -64,6 +66,10 @@ describe('a slot’s Deployment', () => {
     expect(deployment.spec?.template.spec?.terminationGracePeriodSeconds).toBe(5 + 2)
   })
 
+  test('asks for what it counts on, and is kept within its limits', () => {
+    expect(container?.resources).toEqual({ requests: { cpu: '100m' }, limits: { cpu: '1500m', memory: '67108864' } })
+  })
+
   test('mounts host paths and claims', () => {
     expect(deployment.spec?.template.spec?.volumes).toEqual([
       { name: 'volume-0', hostPath: { path: '/srv/data' } },
@@ -80,12 +86,39 @@ describe('a slot’s Deployment', () => {
     const moved = { ...action, image: { ...action.image, pull: `other/web@${digest}` } }
     expect(specHash({ ...order, action: { ...action, spec: reordered } })).toBe(specHash(order))
     expect(specHash({ ...order, action: moved })).toBe(specHash(order))
-    const others = [
-      { secretName: 'rotated' },
-      { action: { ...action, spec: { ...spec, port: 1 } } },
-      { action: { ...action, release: 'x' } },
-    ]
-    expect(new Set([order, ...others.map((other) => ({ ...order, ...other }))].map(specHash)).size).toBe(4)
+    expect(specHash({ ...order, action: { ...action, release: 'x', replicas: 0 } })).toBe(specHash(order))
+    const others = [{ secretName: 'rotated' }, { action: { ...action, spec: { ...spec, port: 1 } } }]
+    expect(new Set([order, ...others.map((other) => ({ ...order, ...other }))].map(specHash)).size).toBe(3)
+  })
+})
+
+describe('the Job of a command', () => {
+  const { replicas: _, ...rest } = action
+  const once = { ...rest, type: 'run-once', task: 'migrate', command: ['migrate', '$(PORT)'] } as const
+  const owner = { apiVersion: 'v1', kind: 'Service', name: 'web-production', uid: 's' }
+  const job = newJob({ place, action: once, token: 7, secretName: 'values', owner })
+  const pod = job.spec?.template
+
+  test('runs it once, with the variables of an instance', () => {
+    expect(job).toMatchObject({
+      kind: 'Job',
+      metadata: {
+        name: 'web-production-migrate',
+        annotations: { 'kiwi.dev/task': 'migrate', 'kiwi.dev/slot': 'a1', 'kiwi.dev/token': '7' },
+        ownerReferences: [owner],
+      },
+      spec: { backoffLimit: 0, template: { spec: { restartPolicy: 'Never', terminationGracePeriodSeconds: 2 } } },
+    })
+    const [container] = pod?.spec?.containers ?? []
+    expect(container).toMatchObject({ image: `r/web@${digest}`, args: ['migrate', '$$(PORT)'] })
+    expect(container?.env).toEqual(newDeployment(order).spec?.template.spec?.containers[0]?.env)
+    expect(container).not.toHaveProperty('readinessProbe')
+  })
+
+  test('is selected by no slot', () => {
+    const selector = newDeployment(order).spec?.selector.matchLabels ?? {}
+    expect(Object.entries(selector).every(([name, value]) => pod?.metadata?.labels?.[name] === value)).toBe(false)
+    expect(pod?.metadata?.labels).not.toHaveProperty('kiwi.dev/slot')
   })
 })
 

@@ -1,4 +1,4 @@
-import type { V1Deployment, V1ObjectMeta, V1Service } from '@kubernetes/client-node'
+import type { V1Deployment, V1Job, V1ObjectMeta, V1Service } from '@kubernetes/client-node'
 import { annotations, labels } from './names.js'
 
 interface Meta {
@@ -21,6 +21,16 @@ export function slotLabel(object: Meta): string {
 
 export function slotId(deployment: V1Deployment): string {
   return deployment.metadata?.annotations?.[annotations.slot] ?? slotLabel(deployment)
+}
+
+/** The name of a command that runs once. */
+export function taskId({ metadata }: V1Job): string {
+  return metadata?.annotations?.[annotations.task] ?? metadata?.labels?.[labels.task] ?? ''
+}
+
+/** The slot that the command belongs to. */
+export function slotOfTask({ metadata }: V1Job): string {
+  return metadata?.annotations?.[annotations.slot] ?? ''
 }
 
 /** The slot that the Service selects, as a list of one or none. */

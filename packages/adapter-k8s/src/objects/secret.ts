@@ -2,14 +2,15 @@ import type { Context, InstanceSpec } from '@kiwi/core'
 import type { V1OwnerReference, V1Secret, V1SecretList } from '@kubernetes/client-node'
 import { refused } from '../errors.js'
 import type { Client } from '../transport/client.js'
-import { secretsOf } from './deployment.js'
-import { labels, labelValue, type Place } from './names.js'
+import { labels, type Place } from './names.js'
+import { secretsOf } from './pod.js'
 import { nameOf } from './read.js'
 
-export interface SlotOfPlace {
+export interface SecretHolder {
   readonly place: Place
-  readonly slot: string
-  /** The Deployment's name: the Secret's begins with it. */
+  /** The label of the slot or task that the Secret is for. */
+  readonly label: Readonly<Record<string, string>>
+  /** The Deployment's or Job's name: the Secret's begins with it. */
   readonly name: string
 }
 
@@ -19,13 +20,13 @@ export interface SlotOfPlace {
  */
 export async function ensureSecret(
   client: Client,
-  { place, slot, name }: SlotOfPlace,
+  { place, label, name }: SecretHolder,
   options: { spec: InstanceSpec; owner: V1OwnerReference },
   context: Context,
 ): Promise<string | undefined> {
   const data = await dataOf(options.spec, context)
   if (data === undefined) return undefined
-  const own = { ...place.labels, [labels.slot]: labelValue(slot) }
+  const own = { ...place.labels, ...label }
   const labelSelector = Object.entries(own)
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
@@ -49,7 +50,7 @@ export async function ensureSecret(
   return nameOf(answer.body as V1Secret) // what was created, as the server kept it
 }
 
-/** Until now the target owned the Secret; from here on it goes when its Deployment goes. */
+/** Until now the target owned the Secret; from here on it goes when its Deployment or Job goes. */
 export async function giveSecretTo(
   client: Client,
   path: string,

@@ -6,8 +6,9 @@ const all = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete']
 
 /** What observe, act and evidence ask of the API. */
 const needed: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[] = [
-  { group: '', resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch'] },
+  { group: '', resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   { group: 'apps', resource: 'deployments', verbs: all },
+  { group: 'batch', resource: 'jobs', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   { group: '', resource: 'pods', verbs: ['list', 'watch'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
   { group: '', resource: 'secrets', verbs: ['list', 'create', 'patch'] },

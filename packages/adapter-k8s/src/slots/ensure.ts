@@ -3,7 +3,7 @@ import type { V1Deployment } from '@kubernetes/client-node'
 import { belongs, foreign } from '../fence/ordered.js'
 import { write } from '../fence/write.js'
 import { deploymentName, newDeployment, specHash } from '../objects/deployment.js'
-import { annotations } from '../objects/names.js'
+import { annotations, labels, labelValue } from '../objects/names.js'
 import { nameOf, ownerOf } from '../objects/read.js'
 import { ensureSecret, giveSecretTo } from '../objects/secret.js'
 import type { Answer } from '../transport/client.js'
@@ -19,12 +19,13 @@ export async function ensureSlot(action: EnsureSlot, admitted: Admitted): Promis
   const owner = ownerOf({ apiVersion: 'v1', kind: 'Service', ...service })
   const secretName = await ensureSecret(
     client,
-    { place, slot: action.slot, name },
+    { place, label: { [labels.slot]: labelValue(action.slot) }, name },
     { spec: action.spec, owner },
     context,
   )
-  const order = { place, action, secretName, token: context.operation.fence.token }
   const found = slotIn(admitted, action.slot)
+  const release = found?.metadata?.annotations?.[annotations.release] ?? action.release
+  const order = { place, action: { ...action, release }, secretName, token: context.operation.fence.token }
   if (found?.metadata?.annotations?.[annotations.spec] === specHash(order))
     return scale(found, action.replicas, admitted)
   const wanted = newDeployment(order)

@@ -1,5 +1,5 @@
 import type { Context } from '@kiwi/core'
-import type { V1Deployment, V1Service } from '@kubernetes/client-node'
+import type { V1Deployment, V1Job, V1Service } from '@kubernetes/client-node'
 import { jsonPatch, tokenPatch, tokenPath, write } from '../fence/write.js'
 import { labelValue, type Place } from '../objects/names.js'
 import { nameOf, slotLabel, tokenOf } from '../objects/read.js'
@@ -11,6 +11,7 @@ export interface Admitted {
   readonly place: Place
   readonly service: V1Service
   readonly deployments: readonly V1Deployment[]
+  readonly jobs: readonly V1Job[]
   readonly context: Context
 }
 

@@ -24,7 +24,7 @@ export async function pushServer(registry: string, version: string): Promise<Ima
   })
   const image: { config: object } = await json(`${api}/${base}/blobs/${config.digest}`)
   const script = 'mkdir -p /www && echo "$VERSION" >/www/index.html && exec httpd -f -p "$PORT" -h /www'
-  const own = { Env: [`VERSION=${version}`, 'PATH=/bin'], Entrypoint: ['sh', '-c', script], Cmd: null }
+  const own = { Env: [`VERSION=${version}`, 'PATH=/bin'], Entrypoint: null, Cmd: ['sh', '-c', script] }
   for (const { digest } of layers) await mount(api, digest)
   const configBytes = Buffer.from(JSON.stringify({ ...image, config: own }))
   const descriptor = {

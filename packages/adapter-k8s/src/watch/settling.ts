@@ -26,11 +26,12 @@ export function settling(withinMs: number, clock: Clock = Date) {
     const { route } = snapshot
     const name = route.slots.join()
     const now = clock.now()
-    const old = first && now - lastWrite(endpointSlices) > longAgoMs
+    const neverServed = name === '' && endpointSlices.every(({ metadata }) => (metadata?.generation ?? 1) <= 1)
+    const old = neverServed || (first && now - lastWrite(endpointSlices) > longAgoMs)
     first = false
     if (!route.settled) agreed = undefined
     else if (agreed?.route !== name) agreed = { route: name, at: old ? now - withinMs : now }
-    const left = agreed && name !== '' ? agreed.at + withinMs - now : 0
+    const left = agreed ? agreed.at + withinMs - now : 0
     if (left <= 0) return { snapshot }
     return { snapshot: { ...snapshot, route: { ...route, settled: false } }, againInMs: left }
   }
