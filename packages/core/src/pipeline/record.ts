@@ -18,8 +18,12 @@ export function record(run: EnvironmentRun, { deployment, addresses }: Deployed)
   })
 }
 
-/** The history's row for a run that failed after its deployment was wanted; nothing for one that never got there. */
+/**
+ * The history's row for a run that failed after its deployment was wanted; nothing for one that never got there, nor for an adopt: what runs
+ * is as it was, and can still be taken over as release 0.
+ */
 export function failedRelease(run: EnvironmentRun, error: ErrorRecord): Release | undefined {
+  if (run.request.kind === 'adopt') return undefined
   const intent = run.journal.get('deploy')?.intent as unknown as Deployment | undefined // written by pipeline/deploy.ts
   return intent && releaseOf(run, intent, { at: run.clock.now(), addresses: [], error })
 }
