@@ -1,7 +1,7 @@
 import type { BuiltImage } from '../contracts/v1/builder.js'
 import type { Json } from '../contracts/v1/json.js'
 import type { Revision } from '../contracts/v1/source.js'
-import type { DocumentWrite, Store } from '../contracts/v1/store.js'
+import type { DocumentWrite, StepRecord, Store } from '../contracts/v1/store.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Build, ImageRecord } from '../model/release.js'
 import type { RunRequest } from '../model/run.js'
@@ -65,19 +65,22 @@ export function pushedBuild(
   { image, reference, at }: { readonly image: ImageRecord; readonly reference: string; readonly at: number },
 ): Build {
   const { digest, sizeBytes } = image
-  return { ...build, status: 'succeeded', image, reference, digest, sizeBytes, durationMs: at - build.startedAt }
+  const whole = { ...build, status: 'succeeded', image, reference, digest, sizeBytes } as const
+  const durationMs = build.status === 'running' ? at - build.startedAt : build.durationMs // pushed later: it was made long ago
+  return { ...whole, durationMs, error: undefined, pruned: undefined }
 }
 
 /** The row of a build that a failed run leaves unfinished; nothing for a run that never had a number, or whose build was whole. */
 export async function unfinishedBuild(
-  run: Begun & { readonly store: Store; readonly journal: ReadonlyMap<string, { readonly intent?: Json | undefined }> },
+  run: Begun & { readonly store: Store; readonly journal: ReadonlyMap<string, Pick<StepRecord, 'intent' | 'result'>> },
   { status, error, at }: { readonly status: 'failed' | 'cancelled'; readonly error: ErrorRecord; readonly at: number },
 ): Promise<DocumentWrite | undefined> {
   const intent = run.journal.get('analyse')?.intent as unknown as { readonly buildNumber: number } | undefined // written by pipeline/analyse.ts
   if (!intent) return undefined
   const { service } = run.request
   const value = await run.store.documents.get('build', keyOf(service, intent.buildNumber))
-  const build = value === undefined ? startedBuild(run, intent, undefined) : toBuild(value)
+  const revision = run.journal.get('source')?.result as unknown as Revision | undefined // written by pipeline/source.ts
+  const build = value === undefined ? startedBuild(run, intent, revision) : toBuild(value)
   return build.status === 'running'
     ? buildDocument({ ...build, status, error, durationMs: at - build.startedAt })
     : undefined
