@@ -53,10 +53,10 @@ export function clearQuarantine(
 /** What blames the image, or what was said about it; not a cancelled run, not an unreachable runtime. */
 const blaming: ReadonlySet<string> = new Set(['INSTANCE_CRASHED', 'ROLLOUT_DEADLINE', 'TASK_FAILED', 'VERIFY_FAILED'])
 
-/** The row for a release that failed, where its image is to blame. */
+/** The row for a release that failed, where its image is to blame: not for one that runs well in fewer instances. */
 export function quarantineOf(release: Release, error: ErrorRecord): DocumentWrite | undefined {
-  const { service, environment, image, id: releaseId, runId, at } = release
-  if (!image || !blaming.has(error.code)) return undefined
+  const { service, environment, kind, image, id: releaseId, runId, at } = release
+  if (!image || kind === 'scale' || !blaming.has(error.code)) return undefined
   const { digest } = image
   const { code, message } = error
   const value = { service, environment, digest, releaseId, runId, at, code, message } satisfies Quarantined
