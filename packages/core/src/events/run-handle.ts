@@ -47,12 +47,13 @@ async function listen<T extends KiwiEvent['type']>(
   for await (const event of follow(runId, options)) if (matches(event)) callSafely(listener, event)
 }
 
-/** A listener that throws is told of, and must neither end the run nor the host. */
-function callSafely<E>(listener: (event: E) => void, event: E): void {
+/** A listener that throws, or whose promise rejects, is told of, and must neither end the run nor the host. */
+function callSafely<E>(listener: (event: E) => unknown, event: E): void {
+  const warn = (error: unknown) => process.emitWarning(error instanceof Error ? error : new Error(String(error)))
   try {
-    listener(event)
+    Promise.resolve(listener(event)).catch(warn)
   } catch (error) {
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+    warn(error)
   }
 }
 
