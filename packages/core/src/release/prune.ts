@@ -7,7 +7,6 @@ import type { Build, Release } from '../model/release.js'
 import type { ServiceDefinition } from '../model/service.js'
 import { definitionOf, servicesOf } from '../registers/services.js'
 import { buildDocument, builds } from './builds.js'
-import { history } from './history.js'
 import { keepOf, keptReleases } from './retention.js'
 
 /** What was removed, or would be. */
@@ -31,10 +30,10 @@ export async function prune(
   context: Context,
 ): Promise<Pruned> {
   const all = await servicesOf(engine.store).list()
-  const kept = await keptEverywhere(engine, all)
   const chosen = service === undefined ? all : [await definitionOf(engine.store, service)]
-  const images = (await Promise.all(chosen.map(({ name }) => staleBuilds(engine, name, kept)))).flat()
-  const runs = (await Promise.all(chosen.map(({ name }) => staleRuns(engine, name, kept)))).flat()
+  const needed = await neededOf(engine, all)
+  const images = (await Promise.all(chosen.map(({ name }) => staleBuilds(engine, name, needed)))).flat()
+  const runs = (await Promise.all(chosen.map(({ name }) => staleRuns(engine, name, needed)))).flat()
   const failed = apply ? await remove(engine, images, context) : []
   if (apply) for (const { runId } of runs) await engine.store.forget(runId)
   const gone = images.filter(({ reference }) => !failed.some((one) => one.reference === reference))
@@ -50,31 +49,59 @@ export async function prune(
   }
 }
 
-/** Of all services: two may share a repository. */
-async function keptEverywhere({ store }: Engine, definitions: readonly ServiceDefinition[]): Promise<Release[]> {
-  const lists = definitions.flatMap((definition) =>
-    Object.keys(definition.environments).map(async (environment) =>
-      keptReleases(await history(store, definition.name, environment), keepOf(definition, environment)),
-    ),
-  )
-  return (await Promise.all(lists)).flat()
+interface Needed {
+  readonly digests: ReadonlySet<string | undefined>
+  readonly runs: ReadonlySet<string>
 }
 
-async function staleBuilds({ store }: Engine, service: string, kept: readonly Release[]): Promise<Build[]> {
-  const all = await builds(store, service)
-  const needed = new Set([
-    ...kept.map(({ image }) => image?.digest),
-    ...all.slice(0, newestKept.builds).map(({ digest }) => digest),
-    ...all.filter(({ status }) => status === 'running').map(({ digest }) => digest),
+/** Of all services, as two may share a repository. */
+async function neededOf(engine: Engine, definitions: readonly ServiceDefinition[]): Promise<Needed> {
+  const kept = await keptReleasesOf(engine, definitions)
+  const lists = await Promise.all(definitions.map(({ name }) => builds(engine.store, name)))
+  const newest = lists.flatMap((list) => [
+    ...list.slice(0, newestKept.builds),
+    ...list.filter(({ status }) => status === 'running'),
   ])
-  return all.filter(({ image, pruned }) => image !== undefined && !pruned && !needed.has(image.digest))
+  return {
+    digests: new Set([
+      ...kept.map(({ image }) => image?.digest),
+      ...newest.map(({ digest }) => digest),
+      ...(await inUse(engine)),
+    ]),
+    runs: new Set([...kept, ...newest].map(({ runId }) => runId)), // a build that was not pushed yet is pushed out of its run's journal
+  }
 }
 
-async function staleRuns({ store }: Engine, service: string, kept: readonly Release[]): Promise<RunRow[]> {
-  const needed = new Set(kept.map(({ runId }) => runId))
-  const rows = await store.runs({ service })
-  const ended = rows.filter((row) => !isOpen(row))
-  return ended.slice(0, -newestKept.runs).filter(({ runId, lastSeq }) => lastSeq > 0 && !needed.has(runId))
+/** Of every environment that has releases, also where the definition has it no more, or the service is gone. */
+async function keptReleasesOf({ store }: Engine, definitions: readonly ServiceDefinition[]): Promise<Release[]> {
+  const all = (await store.documents.list('release', '')).map(({ value }) => value as unknown as Release) // written by pipeline/record.ts
+  const places = Map.groupBy(all, ({ service, environment }) => JSON.stringify([service, environment])).values()
+  return [...places].flatMap((releases) => {
+    const { service, environment } = releases[0] ?? {}
+    const definition = definitions.find(({ name }) => name === service)
+    const inOrder = releases.toSorted((one, other) => one.number - other.number)
+    return keptReleases(inOrder, definition && environment !== undefined ? keepOf(definition, environment) : undefined)
+  })
+}
+
+/** What a run that has not ended has made or found, it may be about to deploy. */
+async function inUse({ store }: Engine): Promise<readonly string[]> {
+  const open = await store.runs({ unfinished: true })
+  const steps = (await Promise.all(open.map(({ runId }) => store.steps(runId)))).flat()
+  const text = JSON.stringify([open.map(({ request }) => request), steps])
+  return text.match(/sha256:[0-9a-f]{64}/g) ?? []
+}
+
+async function staleBuilds({ store }: Engine, service: string, { digests }: Needed): Promise<Build[]> {
+  const all = await builds(store, service)
+  return all.filter(({ image, pruned }) => image !== undefined && !pruned && !digests.has(image.digest))
+}
+
+async function staleRuns({ store }: Engine, service: string, { runs }: Needed): Promise<RunRow[]> {
+  const ended = (await store.runs({ service })).filter((row) => !isOpen(row))
+  const old = ended.slice(0, -newestKept.runs).filter(({ runId }) => !runs.has(runId))
+  const remembered = await Promise.all(old.map(({ runId, lastSeq }) => store.read(runId, lastSeq - 1, 1)))
+  return old.filter((_, index) => remembered[index]?.length !== 0)
 }
 
 async function remove(engine: Engine, stale: readonly Build[], context: Context): Promise<Pruned['failed'][number][]> {
