@@ -2,8 +2,8 @@ import type { RunRow, Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { isOpen } from '../journal/run-row.js'
 import type { Build, Release } from '../model/release.js'
-import { buildOf } from '../release/builds.js'
-import { releaseById } from '../release/history.js'
+import { buildOf, builds } from '../release/builds.js'
+import { history, releaseById } from '../release/history.js'
 import { bell } from './bell.js'
 import type { KiwiEvent } from './event.js'
 import { type FollowOptions, follow, pollMs } from './follow.js'
@@ -81,11 +81,25 @@ async function resultOf(runId: string, { store, hub, clock, signal }: FollowOpti
   }
 }
 
-async function outcome({ runId, lastSeq, request }: RunRow, store: Store): Promise<Build | Release> {
+async function outcome(row: RunRow, store: Store): Promise<Build | Release> {
+  const { runId, lastSeq, request } = row
   const [last] = await store.read(runId, lastSeq - 1)
-  if (last?.type !== 'run-ended') throw new KiwiError('INTERNAL', `the events of run ${runId} do not end with its end`)
+  if (!last) return fromRows(row, store)
+  if (last.type !== 'run-ended') throw new KiwiError('INTERNAL', `the events of run ${runId} do not end with its end`)
   if (last.error) throw KiwiError.fromRecord(last.error)
   if (!last.result) throw new KiwiError('INTERNAL', `run ${runId} ended without a result`)
   if ('buildNumber' in last.result) return buildOf(store, request.service, last.result.buildNumber)
   return releaseById(store, last.result.releaseId)
+}
+
+/** The events were forgotten; the row that the run wrote is kept. */
+async function fromRows({ runId, status, request }: RunRow, store: Store): Promise<Build | Release> {
+  const { service, environment } = request
+  const rows = environment === undefined ? await builds(store, service) : await history(store, service, environment)
+  const pushed = request.kind === 'push' ? rows.find(({ number }) => number === request.buildNumber) : undefined
+  const made = pushed ?? rows.find((one) => one.runId === runId)
+  if (status === 'succeeded' && made) return made
+  if (made?.error && !pushed) throw KiwiError.fromRecord(made.error)
+  const code = status === 'cancelled' ? 'CANCELLED' : 'INTERNAL'
+  throw new KiwiError(code, `run ${runId} ended as ${status}; its events were pruned`)
 }
