@@ -8,8 +8,9 @@ import type { Hub } from './hub.js'
 /** A run that another process works on is looked at this often. */
 export const pollMs = 200
 
-/** A listener that is this far behind misses progress, never an event. */
-const mostProgress = 1_000
+/** A listener that is this far behind misses progress, never an event: what is stored is read again when its turn comes. */
+const mostLive = 1_000
+const batch = 1_000
 
 export interface FollowOptions {
   readonly store: Store
@@ -29,19 +30,21 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
   let failure: KiwiError | undefined
   const stop = hub.subscribe(runId, (one) => {
     if (KiwiError.is(one)) failure = one
-    else if (one.type !== 'progress' || live.length < mostProgress) live.push(one)
+    else if (live.length < mostLive) live.push(one)
     news.ring()
   })
   try {
     for (let seq = 0; !signal.aborted; ) {
-      const stored = continues(live, seq) ? [] : await store.read(runId, seq)
+      const asks = !continues(live, seq)
+      const stored = asks ? await store.read(runId, seq, batch) : []
+      if (asks && seq === 0 && stored.length === 0 && live.length === 0) return // its events were forgotten: every run has some
       for (const event of merge(stored, live.splice(0), seq)) {
         seq = event.seq ?? seq
         yield event
         if (event.type === 'run-ended') return
       }
       if (failure) throw failure
-      if (live.length === 0) await news.wait(pollMs)
+      if (live.length === 0 && stored.length < batch) await news.wait(pollMs)
     }
     signal.throwIfAborted()
   } finally {
