@@ -14,7 +14,7 @@ import { resolveImage } from '../pipeline/image.js'
 import { named } from '../registers/named.js'
 import { definitionOf } from '../registers/services.js'
 import { current, history } from '../release/history.js'
-import { quarantined } from '../release/quarantine.js'
+import { quarantined, refuseQuarantined } from '../release/quarantine.js'
 import { readinessOf } from '../release/readiness.js'
 import { usualTimeOf } from '../release/stage-times.js'
 import { schemaChangesAfter, targetRelease } from '../release/target-release.js'
@@ -76,6 +76,8 @@ export function planner(engine: Engine): Planner {
       const found = await attempt(draft, () =>
         resolveImage(engine.adapters, draft.definition, environment, image, draft.context),
       )
+      const place = { service, environment }
+      if (found) await attempt(draft, () => refuseQuarantined(engine.store, { ...place, digest: found.digest }))
       return finish(engine, draft, { ...asDefined(draft), image: found }, found?.digest)
     },
     async rollback(service, { environment, to, acceptSchemaChange }) {
@@ -144,7 +146,7 @@ async function finish(
   if (!now)
     warnings.push({ code: 'first-release', message: 'nothing runs there yet: there will be nothing to roll back to' })
   if (wanted) changes.push(...differences(now, wanted, environment))
-  for (const value of Object.values(environmentIn(definition, environment).env ?? {}).filter(isSecretReference))
+  for (const value of Object.values(wanted?.spec?.env ?? {}).filter(isSecretReference))
     await attempt(draft, () => context.secret(value, async () => undefined))
   const strategy = await attempt(draft, async () =>
     strategyOn(
