@@ -34,8 +34,13 @@ export async function* instanceLogs(
   if (!runtime.logs) throw new KiwiError('INPUT_INVALID', `a ${runtime.kind} runtime keeps no output of instances`)
   const looking = lookingContext(engine)
   const context = { ...looking, signal: signal ? AbortSignal.any([signal, looking.signal]) : looking.signal }
-  // The redactor of this process must know what the instances were given.
-  const specs = releases.filter((release) => release.slot === slot).map(({ spec }) => spec?.env ?? {})
+  // The redactor of this process must know what the instances were given, also by a run that another process has under way.
+  const open = await store.runs({ service, environment, unfinished: true })
+  const wanted = [definition, ...open.map(({ request }) => request.definition)]
+  const specs = [
+    ...releases.filter((release) => release.slot === slot).map(({ spec }) => spec?.env ?? {}),
+    ...wanted.map(({ environments }) => environments[environment]?.env ?? {}),
+  ]
   for (const reference of specs.flatMap((env) => Object.values(env)).filter(isSecretReference))
     await context.secret(reference, async () => undefined).catch(() => undefined) // one that has no value any more cannot be known
   for await (const line of runtime.logs(targetOf(service, environment, settings), slot, { since, follow }, context))
