@@ -15,6 +15,7 @@ import type { QueuePolicy } from './model/run.js'
 import type { KiwiOptions } from './options.js'
 import type { Doctor } from './plan/doctor.js'
 import type { Planner } from './plan/planner.js'
+import { shownBy } from './plan/shown.js'
 import type { AdapterRegister } from './registers/entry.js'
 import { adapterRegister } from './registers/register.js'
 import { definitionOf, type Services, servicesOf } from './registers/services.js'
@@ -154,7 +155,9 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
   const { store, clock, adapters } = engine
   const desk = runDesk(engine)
   const context = lookingContext(engine)
-  const registerOptions = { store, clock, context }
+  const { redactor } = engine
+  const registerOptions = { store, clock, context, redactor }
+  const shown = shownBy(redactor)
   const definitionFor = (service: string, environment?: string) => definitionOf(store, service, environment)
   const sourceOf = async (service: string) => adapters.source((await definitionFor(service)).source)
   // Loaded when they are first asked for, as the pipeline is: importing this package has to be quick.
@@ -165,9 +168,9 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     registries: adapterRegister(adapters.registries, registerOptions),
     runtimes: adapterRegister(adapters.runtimes, registerOptions),
     plan: {
-      release: async (service, asked) => (await planning()).release(service, asked),
-      deploy: async (service, asked) => (await planning()).deploy(service, asked),
-      rollback: async (service, asked) => (await planning()).rollback(service, asked),
+      release: async (service, asked) => shown((await planning()).release(service, asked)),
+      deploy: async (service, asked) => shown((await planning()).deploy(service, asked)),
+      rollback: async (service, asked) => shown((await planning()).rollback(service, asked)),
     },
 
     async release(service, { requestId, policy, fixes = [], ...asked }) {
@@ -245,26 +248,26 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     async readiness(releaseId) {
       const release = await releaseById(store, releaseId)
       const definition = await definitionFor(release.service, release.environment)
-      return readinessOf(engine, { definition, release }, context)
+      return shown(readinessOf(engine, { definition, release }, context))
     },
     builds: (service) => builds(store, service),
     async status(service, environment) {
-      return status(engine, await definitionFor(service, environment), environment, context)
+      return shown(status(engine, await definitionFor(service, environment), environment, context))
     },
     instanceLogs: (service, environment, asked = {}) => instanceLogs(engine, service, environment, asked),
     source: {
       async *refs(service) {
         yield* (await sourceOf(service)).refs(context)
       },
-      resolve: async (service, ref) => (await sourceOf(service)).resolve(ref, context),
+      resolve: async (service, ref) => shown((await sourceOf(service)).resolve(ref, context)),
       changed: async (service, from, to) => (await sourceOf(service)).changed?.(from, to, context),
     },
     quarantine: {
       list: (service, environment) => quarantined(store, { service, environment }),
       clear: (service, environment, digest) => clearQuarantine(store, { service, environment, digest }),
     },
-    prune: async (asked = {}) => (await import('./release/prune.js')).prune(engine, asked, context),
-    doctor: async () => (await import('./plan/doctor.js')).doctor(engine, context),
+    prune: async (asked = {}) => shown((await import('./release/prune.js')).prune(engine, asked, context)),
+    doctor: async () => shown((await import('./plan/doctor.js')).doctor(engine, context)),
     async close() {
       close()
       await desk.idle()

@@ -5,6 +5,7 @@ import type { Store } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { parseAdapterEntry } from '../model/schema.js'
 import type { ServiceDefinition } from '../model/service.js'
+import type { Redactor } from '../secrets/redactor.js'
 import { type AdapterPool, toEntry } from './adapters.js'
 import type { AdapterEntry, AdapterRegister, RegisteredAdapter } from './entry.js'
 import { unknownName } from './named.js'
@@ -20,12 +21,13 @@ export interface RegisterOptions {
   readonly store: Store
   readonly clock: Clock
   readonly context: Context
+  readonly redactor: Redactor
 }
 
 /** The register of one part, over the pool that makes its adapters. */
 export function adapterRegister<Adapter extends Probed>(
   pool: AdapterPool<Adapter>,
-  { store, clock, context }: RegisterOptions,
+  { store, clock, context, redactor }: RegisterOptions,
 ): AdapterRegister {
   const { part } = pool
   const keep = async (input: unknown): Promise<RegisteredAdapter> => {
@@ -38,7 +40,7 @@ export function adapterRegister<Adapter extends Probed>(
   const describe = async (entry: AdapterEntry): Promise<RegisteredAdapter> => {
     const because = await pool.get(entry.name).then(
       () => undefined,
-      (error: unknown) => KiwiError.from(error).message,
+      (error: unknown) => redactor.text(KiwiError.from(error).message),
     )
     return { ...entry, origin: 'store', available: because === undefined, because, ...(await known(entry.name)) }
   }
@@ -74,7 +76,8 @@ export function adapterRegister<Adapter extends Probed>(
       return store.documents.remove(part, name)
     },
     async probe(name) {
-      const answer = await probed(() => pool.get(name), context)
+      const probe = await probed(() => pool.get(name), context)
+      const answer = redactor.json(probe as unknown as Json) as unknown as Probe // plain JSON; an adapter may quote a secret in it
       const value = { ...answer, at: clock.now() }
       await store.documents.put({ kind: 'probe', key: `${part}/${name}`, value })
       return answer
