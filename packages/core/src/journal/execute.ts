@@ -11,6 +11,7 @@ import type { RunRequest } from '../model/run.js'
 import type { PipelineRun } from '../pipeline/pipeline-run.js'
 import { failedRelease, failureDocuments, recorded } from '../pipeline/record.js'
 import * as line from '../pipeline/run.js'
+import { pinned } from '../registers/pinned.js'
 import { unfinishedBuild } from '../release/builds.js'
 import type { Redactor } from '../secrets/redactor.js'
 import { cancellation, cancelSignal, stoppingOf } from './cancel.js'
@@ -106,7 +107,9 @@ interface Parts {
 }
 
 function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }: Parts): PipelineRun<RunRequest> {
-  const { adapters, store, clock, hub, redactor, secret, directory, killPoint } = engine
+  const { store, clock, hub, redactor, secret, directory, killPoint } = engine
+  const { registries, runtimes } = engine.adapters
+  const adapters = { ...engine.adapters, registries: pinned(registries), runtimes: pinned(runtimes) }
   const events = eventWriter({ store, lease, hub, clock, redactor })
   const cancelled = cancelSignal(lease.runId, { store, hub, clock, signal: AbortSignal.any([signal, ended]) })
   const stoppable = AbortSignal.any([signal, cancelled])
