@@ -1,4 +1,4 @@
-import { type IgnoreVerdict, readIgnore as readRules } from '@kiwi/core/context'
+import { type IgnoreJudgement, readIgnore as readRules } from '@kiwi/core/context'
 
 /** Says which paths of a context builders do not see; every path is judged once. */
 export interface Ignored {
@@ -11,18 +11,18 @@ export interface Ignored {
 export function readIgnore(text: string | undefined): Ignored {
   if (text === undefined || text.trim() === '') return { ignores: () => false, mayWantBelow: () => true }
   const rules = readRules(text)
-  const known = new Map<string, IgnoreVerdict>()
-  const verdictOf = (path: string): IgnoreVerdict => {
-    let verdict = known.get(path)
-    if (verdict === undefined) {
+  const known = new Map<string, IgnoreJudgement>()
+  const judgementOf = (path: string): IgnoreJudgement => {
+    let judgement = known.get(path)
+    if (judgement === undefined) {
       const slash = path.lastIndexOf('/')
-      verdict = rules.verdict(path, slash < 0 ? undefined : verdictOf(path.slice(0, slash)))
-      known.set(path, verdict)
+      judgement = rules.judgement(path, slash < 0 ? undefined : judgementOf(path.slice(0, slash)))
+      known.set(path, judgement)
     }
-    return verdict
+    return judgement
   }
   return {
-    ignores: (path) => verdictOf(path).ignored,
-    mayWantBelow: (directory) => rules.mayWantBelow(directory, verdictOf(directory)),
+    ignores: (path) => judgementOf(path).ignored,
+    mayWantBelow: (directory) => rules.mayWantBelow(directory, judgementOf(directory)),
   }
 }

@@ -2,8 +2,8 @@ import { posix } from 'node:path'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { compilePattern, type PathMatcher } from './ignore-pattern.js'
 
-/** What the rules say of one path. Children are judged with their parent's verdict. */
-export interface IgnoreVerdict {
+/** What the rules say of one path. Children are judged with their parent's judgement. */
+export interface IgnoreJudgement {
   readonly ignored: boolean
   /** Which rules applied, by index: they apply to everything below as well. */
   readonly applied: readonly boolean[]
@@ -11,11 +11,11 @@ export interface IgnoreVerdict {
 
 /** The rules of a `.dockerignore`. Paths are relative to the context, with `/`, without slashes at the ends. */
 export interface IgnoreRules {
-  /** `parent`: the verdict on the directory that the path lies in; left out at the root of the context. */
-  verdict(path: string, parent?: IgnoreVerdict | undefined): IgnoreVerdict
+  /** `parent`: the judgement on the directory that the path lies in; left out at the root of the context. */
+  judgement(path: string, parent?: IgnoreJudgement | undefined): IgnoreJudgement
   /** Whether something below an ignored directory may be wanted after all (`!`), so that it has to be walked. */
-  mayWantBelow(directory: string, verdict: IgnoreVerdict): boolean
-  /** The verdict of one path on its own, parents included. */
+  mayWantBelow(directory: string, judgement: IgnoreJudgement): boolean
+  /** The judgement of one path on its own, parents included. */
   ignores(path: string): boolean
 }
 
@@ -36,9 +36,9 @@ export function readIgnore(text: string, file = '.dockerignore'): IgnoreRules {
     .replace(/^\ufeff/, '')
     .split('\n')
     .flatMap((line, index) => ruleOf(line, index + 1, file))
-  const verdict = (path: string, parent?: IgnoreVerdict) => judge(rules, path, parent)
+  const judgement = (path: string, parent?: IgnoreJudgement) => judge(rules, path, parent)
   return {
-    verdict,
+    judgement,
     mayWantBelow(directory, { applied }) {
       const parts = directory.split('/')
       const decisive = applied.lastIndexOf(true)
@@ -46,9 +46,9 @@ export function readIgnore(text: string, file = '.dockerignore'): IgnoreRules {
     },
     ignores(path) {
       const parts = path.split('/')
-      let current: IgnoreVerdict | undefined
+      let current: IgnoreJudgement | undefined
       for (let depth = 1; depth <= parts.length; depth += 1) {
-        current = verdict(parts.slice(0, depth).join('/'), current)
+        current = judgement(parts.slice(0, depth).join('/'), current)
       }
       return current?.ignored ?? false
     },
@@ -56,7 +56,7 @@ export function readIgnore(text: string, file = '.dockerignore'): IgnoreRules {
 }
 
 /** As moby does while it walks: a rule is asked only where its answer would change something, and a parent's answer stays. */
-function judge(rules: readonly Rule[], path: string, parent: IgnoreVerdict | undefined): IgnoreVerdict {
+function judge(rules: readonly Rule[], path: string, parent: IgnoreJudgement | undefined): IgnoreJudgement {
   let ignored = false
   const applied = rules.map(({ exception, matches }, index) => {
     const applies = parent?.applied[index] === true || (exception === ignored && matches(path))

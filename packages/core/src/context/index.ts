@@ -1,3 +1,3 @@
-export { type IgnoreRules, type IgnoreVerdict, readIgnore } from './ignore.js'
+export { type IgnoreJudgement, type IgnoreRules, readIgnore } from './ignore.js'
 export type { ContextFile, ContextOptions, PackOptions } from './options.js'
 export { contextDigest, contextDockerfile, contextFiles, packContext } from './pack.js'

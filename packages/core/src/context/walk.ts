@@ -1,7 +1,7 @@
 import type { BigIntStats, Dirent } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { IgnoreRules, IgnoreVerdict } from './ignore.js'
+import type { IgnoreJudgement, IgnoreRules } from './ignore.js'
 import type { ContextFile, ContextOptions } from './options.js'
 import type { Prepared } from './overlay.js'
 import { invalid } from './within.js'
@@ -46,7 +46,7 @@ function parentsOf(path: string): string[] {
 async function* walkDirectory(
   walk: Walk,
   directory: string,
-  parent: IgnoreVerdict | undefined,
+  parent: IgnoreJudgement | undefined,
 ): AsyncGenerator<WalkedFile> {
   const candidates = (await namesIn(walk, directory)).flatMap((name) => candidateOf(walk, directory, name, parent))
   for (let start = 0; start < candidates.length; start += lookedAtTogether) {
@@ -54,11 +54,11 @@ async function* walkDirectory(
     const some = candidates.slice(start, start + lookedAtTogether)
     const looked = await Promise.all(some.map((candidate) => look(walk, candidate)))
     for (const [index, file] of looked.entries()) {
-      const { path, verdict, isShown } = some[index] as Candidate // one answer for each
+      const { path, judgement, isShown } = some[index] as Candidate // one answer for each
       if (file !== undefined && isShown) yield file
       if (file?.type !== 'directory') continue
       let shown = isShown
-      for await (const inside of walkDirectory(walk, path, verdict)) {
+      for await (const inside of walkDirectory(walk, path, judgement)) {
         if (!shown) yield file
         shown = true
         yield inside
@@ -71,7 +71,7 @@ const lookedAtTogether = 32
 
 interface Candidate {
   readonly path: string
-  readonly verdict: IgnoreVerdict
+  readonly judgement: IgnoreJudgement
   /** Else it is only the way to something that is wanted. */
   readonly isShown: boolean
 }
@@ -108,15 +108,15 @@ async function namesIn({ root, overlay, above, signal }: Walk, directory: string
   return [...names.values(), ...odd].sort((one, other) => (one.text < other.text ? -1 : 1))
 }
 
-function candidateOf(walk: Walk, directory: string, name: Name, parent: IgnoreVerdict | undefined): Candidate[] {
+function candidateOf(walk: Walk, directory: string, name: Name, parent: IgnoreJudgement | undefined): Candidate[] {
   const path = directory === '' ? name.text : `${directory}/${name.text}`
-  const verdict = walk.rules.verdict(path, parent)
+  const judgement = walk.rules.judgement(path, parent)
   const isSent = walk.always.has(path) || walk.overlay.has(path)
   const isWalked = name.entry === undefined || name.entry.isDirectory()
-  const leads = walk.above.has(path) || (isWalked && verdict.ignored && walk.rules.mayWantBelow(path, verdict))
-  if (verdict.ignored && !isSent && !leads) return []
+  const leads = walk.above.has(path) || (isWalked && judgement.ignored && walk.rules.mayWantBelow(path, judgement))
+  if (judgement.ignored && !isSent && !leads) return []
   if (!name.isUtf8) throw invalid(`the name of ${JSON.stringify(path)} is not UTF-8 (${hexOf(name)})`, path)
-  return [{ path, verdict, isShown: isSent || !verdict.ignored }]
+  return [{ path, judgement, isShown: isSent || !judgement.ignored }]
 }
 
 function hexOf({ entry }: Name): string {

@@ -7,6 +7,8 @@ import type { Hub } from './hub.js'
 
 /** A run that another process works on is looked at this often. */
 export const pollMs = 200
+/** Of one that this process works on everything is told; only what another process adds (a command) has to be looked for. */
+const pollOwnMs = 2_000
 
 /** A listener that is this far behind misses progress, never an event: what is stored is read again when its turn comes. */
 const mostLive = 1_000
@@ -44,7 +46,7 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
         if (event.type === 'run-ended') return
       }
       if (failure) throw failure
-      if (live.length === 0 && stored.length < batch) await news.wait(pollMs)
+      if (live.length === 0 && stored.length < batch) await news.wait(hub.isWorkedOn(runId) ? pollOwnMs : pollMs)
     }
     signal.throwIfAborted()
   } finally {
@@ -53,10 +55,10 @@ export async function* follow(runId: string, { store, hub, clock, signal }: Foll
   }
 }
 
-/** Whether the live events alone carry on where the sequence stands, so that the store need not be asked. */
+/** Whether the live events alone carry on where the sequence stands, so that the store need not be asked. Older ones were read there already. */
 function continues(live: readonly KiwiEvent[], seq: number): boolean {
-  const first = live.find((event) => event.seq !== undefined)
-  return first?.seq === seq + 1
+  const first = live.find((event) => event.seq === undefined || event.seq > seq)
+  return first ? first.seq === undefined || first.seq === seq + 1 : live.length > 0
 }
 
 /** Stored events first; then the live ones that are newer, as long as they continue the sequence (a gap is read from the store next time). */

@@ -7,6 +7,9 @@ export interface Hub {
   publish(event: KiwiEvent): void
   /** Tells the followers that this process cannot work on the run any more, and why (the store failed, say). */
   fail(runId: string, error: KiwiError): void
+  /** Until the returned function is called, this process works on the run: what it does is published here. */
+  workOn(runId: string): () => void
+  isWorkedOn(runId: string): boolean
   /** A command was given to the run in this process: whoever waits for one looks now. */
   nudge(runId: string): void
   /** Calls back for everything about a run until the returned function is called. */
@@ -21,12 +24,18 @@ export function createHub(): Hub {
   const runs = new EventEmitter<Record<string, [KiwiEvent | KiwiError]>>()
   const nudges = new EventEmitter<Record<string, []>>()
   const everything = new EventEmitter<{ stored: [] }>()
+  const worked = new Set<string>()
   return {
     publish(event) {
       runs.emit(event.runId, event)
       if (event.seq !== undefined) everything.emit('stored')
     },
     fail: (runId, error) => void runs.emit(runId, error),
+    workOn(runId) {
+      worked.add(runId)
+      return () => void worked.delete(runId)
+    },
+    isWorkedOn: (runId) => worked.has(runId),
     nudge(runId) {
       nudges.emit(runId)
       everything.emit('stored')

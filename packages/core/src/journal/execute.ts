@@ -21,7 +21,7 @@ import { keepLease } from './lease.js'
 
 /** Works on a claimed run until it ends, or until the lease is lost or this process closes: then it is left as it is, to be resumed. */
 export async function execute(lease: Lease, engine: Engine): Promise<void> {
-  const { store, clock, closing } = engine
+  const { store, clock, closing, hub } = engine
   const row = await store.run(lease.runId)
   if (!row) throw new KiwiError('RUN_UNKNOWN', `there is no run ${lease.runId}`)
   await using kept = keepLease(lease, { store, clock, signal: closing })
@@ -29,6 +29,7 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
   const steps = await store.steps(lease.runId)
   const stopped = stoppingOf(await store.commands(lease.runId))
   const ended = new AbortController()
+  const leave = hub.workOn(lease.runId)
   const run = pipelineRun(engine, { lease, row, steps, signal: kept.signal, ended: ended.signal, files })
   run.events.emit({ type: 'run-started', resumed: steps.length > 0, host: engine.host })
   try {
@@ -40,6 +41,7 @@ export async function execute(lease: Lease, engine: Engine): Promise<void> {
     if (unsaved) throw unsaved // the journal stands where it stood: resume goes on from there
     if (!kept.signal.aborted) await fail(run, row, redacted(KiwiError.from(error), engine.redactor))
   } finally {
+    leave()
     ended.abort()
   }
 }

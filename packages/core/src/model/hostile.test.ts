@@ -562,10 +562,8 @@ describe('objects that are no data', () => {
     ['a prototype as the only variable', { ...everything, build: { args: JSON.parse('{"__proto__": "x"}') } }],
     ['what is inherited', Object.create(everything)],
     ['a constructor', { ...everything, constructor: { prototype: { polluted: true } } }],
-  ])('%s is refused in no time, and none of its code runs', (_, input) => {
-    const before = performance.now()
+  ])('%s is refused, and none of its code runs', (_, input) => {
     expect(refusalOf(() => parseServiceDefinition(input))).toMatchObject({ code: 'INPUT_INVALID', effect: 'none' })
-    expect(performance.now() - before).toBeLessThan(5_000)
     expect(ran).toBe(0)
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)
     expect(touched).toEqual([])

@@ -90,7 +90,8 @@ function valuesOf(
   return {
     BRANCH: branch === undefined ? undefined : legalised(branch),
     // Uncommitted files are not those of the commit: their image must not take its tag.
-    SHORT_SHA: legalised(dirty ? `${commit.slice(0, 7)}-dirty-${contentOf(contentDigest)}` : commit.slice(0, 7)) || undefined,
+    SHORT_SHA:
+      legalised(dirty ? `${commit.slice(0, 7)}-dirty-${contentOf(contentDigest)}` : commit.slice(0, 7)) || undefined,
     TAG: tag === undefined ? undefined : legalised(tag),
     BUILD_NUMBER: Number.isSafeInteger(buildNumber) && buildNumber > 0 ? String(buildNumber) : undefined,
   }

@@ -118,13 +118,11 @@ describe('the limits of a source', () => {
       vi.stubEnv('PATH', `${bin}:/bin:/usr/bin`)
       const directory = testDirectory()
       const source = gitSource({ git: '/some/repository' }, { directory, timeoutMs: 500 })
-      const started = systemClock.now()
       await expect(source.resolve('main', context)).rejects.toMatchObject({
         code: 'SOURCE_UNREACHABLE',
         retryable: true,
         evidence: { limit: 'timeoutMs', allowed: 500 },
       })
-      expect(systemClock.now() - started).toBeLessThan(10_000)
       await vi.waitFor(() => expect(processesOf(directory)).toEqual([]))
       expect(readdirSync(join(directory, 'work'))).toEqual([])
     },

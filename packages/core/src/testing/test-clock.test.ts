@@ -54,10 +54,8 @@ describe('a clock that is moved by hand', () => {
 describe('a clock that advances by itself', () => {
   it('takes no real time for hours', async () => {
     const clock = testClock({ at: 0, autoAdvance: true })
-    const started = performance.now()
     for (let index = 0; index < 1_000; index++) await clock.sleep(60_000, signal)
-    expect(clock.now()).toBe(60_000_000)
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(clock.now()).toBe(60_000_000) // 16 hours: the test would not live to see it
   })
 
   it('stands still while a process runs', async () => {
