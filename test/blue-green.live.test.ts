@@ -153,6 +153,7 @@ function definition(name: string, platform: string, git: string): ServiceDefinit
         runtime: platform,
         namespace: name,
         replicas: 2,
+        strategy: 'blue-green',
         health: { path: '/', intervalMs: 1_000 },
         stopGraceMs: 2_000,
         readyWithinMs: 60_000,

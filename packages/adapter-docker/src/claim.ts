@@ -1,4 +1,5 @@
-import type { Context, Publish, Target } from '@kiwi/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Context, KiwiError, type Publish, type Target } from '@kiwi/core'
 import type { ContainerInspectInfo } from 'dockerode'
 import { type Edge, type Engine, ensureEdge, publishedBy, samePublish } from './edge/edge.js'
 import { edgePort } from './edge/places.js'
@@ -8,6 +9,25 @@ import { edgePort } from './edge/places.js'
  * Rejects with `PORT_TAKEN` where that cannot be had; what was published before is then published again.
  */
 export async function claim(engine: Engine, target: Target, context: Context): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await claimOnce(engine, target, context)
+    } catch (thrown) {
+      if (attempt === attempts || !isMeeting(thrown)) throw thrown
+      await sleep(100 * attempt, undefined, { signal: context.signal })
+    }
+  }
+}
+
+const attempts = 10
+
+/** Another claim at the same time may replace the edge under this one. The token only grows, so that to claim again is safe. */
+function isMeeting(thrown: unknown): boolean {
+  if (!KiwiError.is(thrown)) return false
+  return thrown.code === 'CONFLICT' || (thrown.code === 'RUNTIME_FAILED' && thrown.retryable)
+}
+
+async function claimOnce(engine: Engine, target: Target, context: Context): Promise<void> {
   const { token } = context.operation.fence
   const edge = await ensureEdge(engine, target, context.signal)
   const publish = wantedPublish(target.publish, edge)

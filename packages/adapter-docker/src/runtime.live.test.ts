@@ -118,6 +118,19 @@ describe.skipIf(live === undefined)('the Docker runtime on a real engine', { tim
     expect(traffic.failures()).toEqual([])
   })
 
+  it('makes the routed slot smaller and larger while requests go on, and loses none', async () => {
+    const traffic = load(`${(await now(runtime, target)).route.addresses[0]}/`)
+    for (const replicas of [1, 3, 2]) {
+      const { revision } = await now(runtime, target)
+      await runtime.act(target, ensure(revision, 'a', one, { replicas }), context(5))
+      await until(runtime, target, isReady('a', replicas))
+      await traffic.more(100)
+    }
+    await traffic.stop()
+    console.log(`${traffic.count()} requests, ${traffic.failures().length} failed`)
+    expect(traffic.failures()).toEqual([])
+  })
+
   it('spreads requests over several routed slots', async () => {
     await route(5, ['a'], ['a', 'b'])
     const traffic = load(`${(await now(runtime, target)).route.addresses[0]}/`)

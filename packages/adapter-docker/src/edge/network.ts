@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { KiwiError, type Target } from '@kiwi/core'
 import type Docker from 'dockerode'
 import type { NetworkInspectInfo } from 'dockerode'
@@ -11,10 +12,22 @@ export interface TargetNetwork extends Addressing {
 
 /** The target's network, made when it is missing. */
 export async function ensureNetwork(docker: Docker, target: Target): Promise<TargetNetwork> {
-  return (await findNetwork(docker, target)) ?? (await createNetwork(docker, target))
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await findNetwork(docker, target)
+    if (found !== undefined) return found
+    try {
+      return await createNetwork(docker, target)
+    } catch (thrown) {
+      // Whoever made it at the same time was in the way, by name or by addresses.
+      if (attempt === attempts || !KiwiError.is(thrown) || statusOf(thrown.cause) === undefined) throw thrown
+      await sleep(100 * attempt)
+    }
+  }
 }
 
-export async function findNetwork(docker: Docker, target: Target): Promise<TargetNetwork | undefined> {
+const attempts = 5
+
+async function findNetwork(docker: Docker, target: Target): Promise<TargetNetwork | undefined> {
   const listed = await attempt('listing networks', 'none', () => docker.listNetworks({ filters: ours(target) }))
   const found = listed.find((network) => network.Labels?.[labels.role] === 'network')
   if (found === undefined) return undefined

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Context, type EnsureSlot, KiwiError, type Target } from '@kiwi/core'
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
 import { checkKindOf } from '../edge/config.js'
@@ -83,7 +84,10 @@ async function converge(engine: Engine, target: Target, write: Write, order: Ord
   const { docker } = engine
   const { lane, seats } = order
   const scale = async (): Promise<unknown> => write.order({ type: 'scale', slot: lane.slot, seats })
-  if (seats.length < lane.seats.length) await scale()
+  if (seats.length < lane.seats.length) {
+    await scale()
+    await drained(write, lane)
+  }
   const members = membersOf(write.world, lane)
   await removeInstances(
     docker,
@@ -98,6 +102,18 @@ async function converge(engine: Engine, target: Target, write: Write, order: Ord
     members.filter((member) => !seats.includes(indexOf(member))),
   )
   if (seats.length > lane.seats.length) await scale()
+}
+
+/** How long requests may take to leave an instance that gets no new ones; what they need beyond that comes out of its grace. */
+const drainMs = 5_000
+
+/** A slot that gets the traffic becomes smaller without breaking off the requests that are under way. */
+async function drained({ edge }: Write, { slot }: Lane): Promise<void> {
+  if (!edge.state.route.includes(slot)) return
+  for (const end = performance.now() + drainMs; performance.now() < end; await sleep(100)) {
+    const { draining } = await edge.session.ask({ type: 'show' })
+    if (draining === 0) return
+  }
 }
 
 async function ensureInstance(

@@ -27,7 +27,8 @@ async function ofInstance(docker: Docker, id: string): Promise<Evidence['instanc
   const container = docker.getContainer(id)
   try {
     const [instance, output] = await Promise.all([container.inspect(), lastOutput(container)])
-    const end = instance.State.Running ? await lastExit(docker, instance) : endOf(instance)
+    const { Running, Restarting } = instance.State
+    const end = Running && !Restarting ? await lastExit(docker, instance) : endOf(instance)
     return { id: shortId(instance), ...end, lastOutput: output }
   } catch (thrown) {
     if (statusOf(thrown) === 404) return undefined

@@ -11,14 +11,16 @@ const logBytes = 64 * 1024
 
 type Finding = Evidence['instances'][number]
 
-/** Exit codes, the cluster's warnings and the last output of each of the slot's pods; and why it refuses to make one. */
+/** Exit codes, the cluster's warnings and the last output of each pod of the slot or the task; and why it refuses to make one. */
 export async function gather(client: Client, target: Target, slot: string, context: Context): Promise<Evidence> {
   const { signal } = context
   const place = placeOf(client, target)
-  const query = { labelSelector: `${place.selector},${labels.slot}=${labelValue(slot)}` }
-  const pods = await client.read<V1PodList>({ path: place.pods, query }, signal)
   const instances: Finding[] = []
-  for (const pod of pods?.items ?? []) instances.push(await findingOf(client, { place, pod }, signal))
+  for (const label of [labels.slot, labels.task]) {
+    const query = { labelSelector: `${place.selector},${label}=${labelValue(slot)}` }
+    const pods = await client.read<V1PodList>({ path: place.pods, query }, signal)
+    for (const pod of pods?.items ?? []) instances.push(await findingOf(client, { place, pod }, signal))
+  }
   return { slot, instances: [...instances, ...(await refusals(client, { place, slot }, signal))] }
 }
 
