@@ -8,6 +8,7 @@ import type { Run } from './events/run-handle.js'
 import { startEngine } from './journal/engine.js'
 import { lookingContext } from './journal/looking-context.js'
 import { type Order, runDesk } from './journal/run-desk.js'
+import { isOpen } from './journal/run-row.js'
 import { thisWorker } from './journal/worker.js'
 import { applyFixes } from './model/fixes.js'
 import type { Build, Release } from './model/release.js'
@@ -226,7 +227,8 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     approve: async (runId, by) => void (await desk.order(runId, { ...by, type: 'approve' })),
     cancel: async (runId, by) => void (await desk.order(runId, { ...by, type: 'cancel' })),
     async revert(runId, { by, reason }) {
-      const { request, status: ended } = await desk.orderIfOpen(runId, { type: 'revert', by, reason })
+      const ordered = await desk.orderIfOpen(runId, { type: 'revert', by, reason })
+      const { request, status: ended } = isOpen(ordered) ? await desk.endIfNear(ordered) : ordered
       if (ended !== 'succeeded' || request.environment === undefined) return undefined
       const { service, environment } = request
       const release = (await history(store, service, environment)).find((one) => one.runId === runId)

@@ -25,10 +25,16 @@ export interface RunDesk {
   order(runId: string, command: Command): Promise<RunRow>
   /** The same, but answers for a run that has ended. */
   orderIfOpen(runId: string, command: Command): Promise<RunRow>
+  /** A run that has rolled out may have passed the last look at its commands: the run as it is when it ends, or after a while. */
+  endIfNear(row: RunRow): Promise<RunRow>
   resume(runId: string | undefined): Promise<readonly Run[]>
   /** Resolves when this process works on no run any more. */
   idle(): Promise<void>
 }
+
+/** A check of a new route takes about so long at most; the way back takes longer, and is not waited for. */
+const nearMs = 15_000
+const lookEveryMs = 50
 
 export function runDesk(engine: Engine): RunDesk {
   const { store, hub, clock, closing } = engine
@@ -78,6 +84,17 @@ export function runDesk(engine: Engine): RunDesk {
       if (!isOpen(row))
         throw new KiwiError('RUN_ENDED', `run ${runId} has ended (${row.status}): it takes no ${command.type} any more`)
       return orderIfOpen(runId, command)
+    },
+    async endIfNear(before) {
+      const { runId } = before
+      const over = clock.now() + nearMs
+      const near = (await store.steps(runId)).some(({ name, state }) => name === 'deploy' && state === 'done')
+      let row = near ? await known(runId) : before
+      while (near && isOpen(row) && clock.now() < over) {
+        await clock.sleep(lookEveryMs, closing)
+        row = await known(runId)
+      }
+      return row
     },
     async resume(runId) {
       const open = runId === undefined ? await store.runs({ unfinished: true }) : [await known(runId)]
