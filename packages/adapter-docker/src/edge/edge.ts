@@ -67,7 +67,7 @@ async function startedEdge(engine: Engine, target: Target, network: TargetNetwor
     return container
   } catch (thrown) {
     // It cannot hold its port and serves nobody: a way out must not depend on it.
-    const dead = await container.inspect()
+    const dead = await attempt('looking at the edge', 'none', () => container.inspect())
     await removeContainer(engine.docker, container.id)
     if (found === undefined || samePublish(publishedBy(dead), publish)) throw thrown
     const other = await createEdge(engine, target, network, { generation: generationOf(dead), publish })

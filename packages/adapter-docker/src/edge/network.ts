@@ -29,7 +29,9 @@ const attempts = 5
 
 async function findNetwork(docker: Docker, target: Target): Promise<TargetNetwork | undefined> {
   const listed = await attempt('listing networks', 'none', () => docker.listNetworks({ filters: ours(target) }))
-  const found = listed.find((network) => network.Labels?.[labels.role] === 'network')
+  const [found] = listed
+    .filter((network) => network.Labels?.[labels.role] === 'network')
+    .sort((one, other) => (`${one.Created} ${one.Id}` < `${other.Created} ${other.Id}` ? -1 : 1))
   if (found === undefined) return undefined
   return { id: found.Id, ...addressing(subnetOf(found)) }
 }
@@ -52,8 +54,16 @@ async function createNetwork(docker: Docker, target: Target): Promise<TargetNetw
       CheckDuplicate: true,
       IPAM: { Driver: 'default', Config: [{ Subnet: subnet }] },
     })
-    return { id: network.id, ...addressing(subnet) }
+    return firstOf(docker, target, { id: network.id, ...addressing(subnet) })
   })
+}
+
+/** The engine lets two networks have one name when they are made at the same time: the older one stays. */
+async function firstOf(docker: Docker, target: Target, made: TargetNetwork): Promise<TargetNetwork> {
+  const first = await findNetwork(docker, target)
+  if (first === undefined || first.id === made.id) return made
+  await docker.getNetwork(made.id).remove()
+  return first
 }
 
 function subnetOf(network: Pick<NetworkInspectInfo, 'IPAM'>): string {
