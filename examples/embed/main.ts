@@ -22,7 +22,7 @@ try {
   tellRelease(await (await kiwi.release('hello', { ...asked, ref: 'main' })).result)
   const { current, rollback } = await kiwi.status('hello', 'production')
   console.log(
-    `status: #${current?.number} runs, #${rollback?.release.number} can be brought back (${rollback?.readiness.kind})`,
+    `status: #${current?.number} runs, #${rollback?.release.number} can be brought back (${rollback?.readiness.class})`,
   )
   tellRelease(await (await kiwi.rollback('hello', { ...asked, reason: 'to show it' })).result)
   await kiwi.release('hello', { ...asked, ref: 'mian' }).then((run) => run.result)

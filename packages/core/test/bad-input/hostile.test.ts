@@ -44,12 +44,14 @@ describe('hostile input through the public calls', () => {
     for (const values of Object.values(hostile)) expect(new Set(values).size).toBe(values.length)
   })
 
-  it('as a ref is refused by release, build and picker', async () => {
+  it('as a ref is refused by plan, release, build and picker', async () => {
     const by = 'ana'
     for (const ref of hostile.hostileRefs) {
       const refusal = { code: 'INPUT_INVALID', effect: 'none' }
       expect(await refusalOf(kiwi.source.resolve('web', ref)), ref).toMatchObject(refusal)
       expect(await refusalOf(kiwi.source.changed('web', ref, ref)), ref).toMatchObject(refusal)
+      const { problems } = await kiwi.plan.release('web', { ...asked, ref })
+      expect(problems, ref).toMatchObject([{ code: 'INPUT_INVALID' }])
     }
     const runs = hostile.hostileRefs.map(async (ref, index) => {
       const release = index % 5 === 0 // they queue: not all of them
@@ -96,13 +98,16 @@ describe('hostile input through the public calls', () => {
     expectNothingHappened()
   })
 
-  it('as an image is refused by deploy', async () => {
-    const runs = hostile.hostileImages.map(async (image) => [
-      JSON.stringify(image.slice(0, 50)),
-      (await refusalOf(kiwi.deploy('web', { environment: 'production', by: 'ana', image }))).code,
-    ])
-    for (const [image, code] of await Promise.all(runs))
-      expect(code, image).toMatch(/^(?:IMAGE_REFERENCE_INVALID|INPUT_INVALID|BASE_IMAGE_MISSING|MANIFEST_UNKNOWN)$/)
+  it('as an image is refused by plan and deploy', async () => {
+    const by = 'ana'
+    const codes = /^(?:IMAGE_REFERENCE_INVALID|INPUT_INVALID|BASE_IMAGE_MISSING|MANIFEST_UNKNOWN)$/
+    for (const [index, image] of hostile.hostileImages.entries()) {
+      const to = { environment: 'production', by, image }
+      const { problems } = await kiwi.plan.deploy('web', to)
+      expect(problems[0]?.code, JSON.stringify(image)).toMatch(codes)
+      if (index % 5 === 0)
+        expect((await refusalOf(kiwi.deploy('web', to))).code, JSON.stringify(image)).toBe(problems[0]?.code)
+    }
     expectNothingHappened()
   })
 

@@ -36,7 +36,7 @@ export function createPlatform(): Platform {
   const requests: BuildRequest[] = []
   const runtime = memoryRuntime()
   const registry = memoryRegistry()
-  const opened: Kiwi[] = []
+  const opened: { close(): Promise<void> }[] = []
   const note = (request: BuildRequest) => {
     requests.push(request)
     return undefined
@@ -64,16 +64,17 @@ export function createPlatform(): Platform {
     git,
     commit,
     async open(options = {}) {
+      const store = sqliteStore({ path: storePath })
       const kiwi = await createKiwi({
         builders: { memory: memoryBuilder({ fails: note }) },
         registries: { memory: registry },
         runtimes: { memory: runtime },
-        store: sqliteStore({ path: storePath }),
+        store,
         directory: join(directory, 'state'),
         secrets: () => undefined,
         ...options,
       })
-      opened.push(kiwi)
+      opened.push(kiwi, store)
       return kiwi
     },
     definition: (changes = {}) => ({
@@ -84,7 +85,7 @@ export function createPlatform(): Platform {
       ...changes,
     }),
     async [Symbol.asyncDispose]() {
-      for (const kiwi of opened) await kiwi.close()
+      for (const one of opened) await one.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
