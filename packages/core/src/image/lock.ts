@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock } from '../clock.js'
+import { loadSqlite } from '../stores/sqlite/load.js'
 
 /** Work in progress in this process, by file: a lock of the kernel is tried only once its predecessor here is done. */
 const queues = new Map<string, Promise<unknown>>()
@@ -26,7 +27,7 @@ export async function withLock<T>(file: string, signal: AbortSignal, work: () =>
 const lookAgainMs = 4
 
 async function acquire(file: string, signal: AbortSignal): Promise<Disposable> {
-  const { DatabaseSync } = await import('node:sqlite')
+  const { DatabaseSync } = loadSqlite()
   for (;;) {
     signal.throwIfAborted()
     const database = new DatabaseSync(file)

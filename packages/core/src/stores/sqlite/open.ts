@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { loadSqlite } from './load.js'
 import { migrate } from './migrate.js'
 import { isBusy, storeError } from './store-error.js'
 
@@ -37,16 +37,5 @@ function prepare(database: DatabaseSync): void {
       if (!isBusy(error) || attempt === openAttempts) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
     }
-  }
-}
-
-/** Loaded on first use, and without the warning that Node 22 and 24 print for it: it would be the first line every user reads. */
-function loadSqlite(): typeof import('node:sqlite') {
-  const { emitWarning } = process
-  process.emitWarning = () => undefined
-  try {
-    return createRequire(import.meta.url)('node:sqlite')
-  } finally {
-    process.emitWarning = emitWarning
   }
 }
