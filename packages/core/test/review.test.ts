@@ -537,3 +537,19 @@ describe('a cancel', () => {
     expect(await codeOf(run.result)).toBe('CANCELLED')
   }, 12_000)
 })
+
+describe('a run whose store was busy', () => {
+  it('when it was claimed goes on by itself', async () => {
+    await kiwi.close()
+    const inner = sqliteStore({ path: join(directory, 'kiwi.sqlite') })
+    let busy = 1
+    const claim: typeof inner.claim = async (...given) => {
+      if (busy-- > 0) throw new KiwiError('STORE_FAILED', 'busy', { retryable: true })
+      return inner.claim(...given)
+    }
+    kiwi = await start({ store: { ...inner, claim } })
+    const run = await kiwi.build('web', { ref: 'main', by: 'ana' })
+    await wait(100)
+    expect((await run.result).status).toBe('succeeded')
+  }, 6_000)
+})

@@ -41,11 +41,22 @@ export function runDesk(engine: Engine): RunDesk {
   const working = new Map<string, Promise<void>>()
   const follow = <Result extends Build | Release>(runId: string) =>
     runHandle<Result>(runId, { store, hub, clock, signal: closing })
+  /** A store that is busy now is not busy for ever: the run goes on from its journal. */
+  const persist = async (runId: string, scope: string) => {
+    for (let pauseMs = 500; !closing.aborted; pauseMs = Math.min(2 * pauseMs, 30_000)) {
+      try {
+        return await drive(runId, scope, engine)
+      } catch (thrown) {
+        const error = KiwiError.from(thrown)
+        hub.fail(runId, error)
+        if (!error.retryable) return
+        await clock.sleep(pauseMs, closing).catch(() => undefined)
+      }
+    }
+  }
   const work = (runId: string, scope: string) => {
     if (working.has(runId)) return
-    const job = drive(runId, scope, engine)
-      .catch((error: unknown) => hub.fail(runId, KiwiError.from(error)))
-      .finally(() => working.delete(runId))
+    const job = persist(runId, scope).finally(() => working.delete(runId))
     working.set(runId, job)
   }
   const known = async (runId: string) => {
