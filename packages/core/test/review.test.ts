@@ -552,4 +552,21 @@ describe('a run whose store was busy', () => {
     await wait(100)
     expect((await run.result).status).toBe('succeeded')
   }, 6_000)
+
+  it('when its commands were read goes on holding', async () => {
+    await kiwi.close()
+    const inner = sqliteStore({ path: join(directory, 'kiwi.sqlite') })
+    let busy = 0
+    const commands: typeof inner.commands = async (runId) => {
+      if (busy-- > 0) throw new KiwiError('STORE_FAILED', 'busy', { retryable: true })
+      return inner.commands(runId)
+    }
+    kiwi = await start({ store: { ...inner, commands } })
+    const run = await kiwi.release('web', { ...asked, ref: 'main', hold: true })
+    await until(run, (event) => event.type === 'rollout' && event.phase === 'waiting' && event.ready === 2)
+    busy = 2
+    await wait(500)
+    await kiwi.promote(run.id, { by: 'ana' })
+    expect((await run.result).status).toBe('succeeded')
+  })
 })

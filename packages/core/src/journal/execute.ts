@@ -1,13 +1,14 @@
 import { join } from 'node:path'
+import type { Clock } from '../contracts/v1/clock.js'
 import type { Json } from '../contracts/v1/json.js'
-import type { Lease, RunRow, StepRecord } from '../contracts/v1/store.js'
+import type { Lease, RunRow, StepRecord, Store } from '../contracts/v1/store.js'
 import type { Tree } from '../contracts/v1/tree.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Stage } from '../events/event.js'
 import { eventWriter } from '../events/writer.js'
 import { ociLayout } from '../image/layout.js'
 import type { Build, Release } from '../model/release.js'
-import type { RunRequest } from '../model/run.js'
+import type { Command, RunRequest } from '../model/run.js'
 import type { PipelineRun } from '../pipeline/pipeline-run.js'
 import { failedRelease, failureDocuments, recorded } from '../pipeline/record.js'
 import * as line from '../pipeline/run.js'
@@ -129,12 +130,29 @@ function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }
     journal: new Map(steps.map((record) => [record.name as Stage, record])), // steps are named by their stage: pipeline/step.ts
     stoppable,
     context,
-    commands: () => store.commands(lease.runId),
+    commands: () => commandsOf(lease.runId, { store, clock, signal }),
     tree: (revision) =>
       files.open(async () => (await adapters.source(row.request.definition.source)).open(revision, context('source'))),
     killPoint,
   }
 }
+
+/** Asked before every decision: a store that is busy for a moment is no reason to end the run. */
+async function commandsOf(
+  runId: string,
+  { store, clock, signal }: { store: Store; clock: Clock; signal: AbortSignal },
+): Promise<readonly Command[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await store.commands(runId)
+    } catch (error) {
+      if (!KiwiError.is(error) || !error.retryable || attempt === readAttempts) throw error
+      await clock.sleep(500, signal)
+    }
+  }
+}
+
+const readAttempts = 10
 
 /** A cancel stops these at once; from `deploy` on it is an instruction to go back. */
 const beforeDeploy: ReadonlySet<Stage> = new Set<Stage>(['source', 'analyse', 'build', 'push'])
