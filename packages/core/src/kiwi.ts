@@ -119,7 +119,7 @@ export interface Kiwi extends AsyncDisposable {
   /** Lines of a run's output. With `match`, the lines that match, those that tell of an error or a failure first. */
   logs(runId: string, options?: LogSearch): Promise<readonly LogMatch[]>
 
-  /** All releases of the environment, oldest first. */
+  /** All releases of the environment, oldest first, also of a service that was removed since. Rejects with `SERVICE_UNKNOWN`. */
   history(service: string, environment: string): Promise<readonly Release[]>
   /** How a release could be brought back now. */
   readiness(releaseId: string): Promise<Readiness>
@@ -146,7 +146,7 @@ export interface Kiwi extends AsyncDisposable {
   prune(options?: { readonly service?: string | undefined; readonly apply?: boolean | undefined }): Promise<Pruned>
   /** Asks every adapter how it is, and looks for the system tools that are run. */
   doctor(): Promise<Doctor>
-  /** Stops working; unfinished runs stay as they are, for `resume`. */
+  /** Stops working; unfinished runs stay as they are, for `resume`. The store was yours and stays open. */
   close(): Promise<void>
 }
 
@@ -207,9 +207,6 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
       return desk.start({ kind: 'restart', service, definition, ...asked }, { requestId, policy })
     },
     async scale(service, { requestId, policy, ...asked }) {
-      const { replicas } = asked
-      if (!Number.isInteger(replicas) || replicas < 1 || replicas > 1_000)
-        throw new KiwiError('INPUT_INVALID', 'replicas: use a whole number from 1 to 1000; to take it away, undeploy')
       const definition = await definitionFor(service, asked.environment)
       return desk.start({ kind: 'scale', service, definition, ...asked }, { requestId, policy })
     },
@@ -245,14 +242,20 @@ export async function createKiwi(options: KiwiOptions): Promise<Kiwi> {
     },
 
     async history(service, environment) {
-      return history(store, service, environment)
+      const releases = await history(store, service, environment)
+      if (releases.length === 0) await definitionFor(service, environment) // a name that was mistyped has no history either
+      return releases
     },
     async readiness(releaseId) {
       const release = await releaseById(store, releaseId)
       const definition = await definitionFor(release.service, release.environment)
       return shown(readinessOf(engine, { definition, release }, context))
     },
-    builds: (service) => builds(store, service),
+    async builds(service) {
+      const made = await builds(store, service)
+      if (made.length === 0) await definitionFor(service)
+      return made
+    },
     async status(service, environment) {
       return shown(status(engine, await definitionFor(service, environment), environment, context))
     },

@@ -423,3 +423,23 @@ async function until(run: AsyncIterable<KiwiEvent>, wanted: (event: KiwiEvent) =
   for await (const event of run) if (wanted(event)) return event
   throw new Error('the run ended without it')
 }
+
+describe('what is asked wrongly', () => {
+  it.each([
+    ['a release without a ref', () => kiwi.release('web', { ...asked, ref: undefined as never })],
+    ['a ref that is a number', () => kiwi.release('web', { ...asked, ref: 5 as never })],
+    ['a ref that is an option', () => kiwi.build('web', { by: 'ana', ref: '--upload-pack=x' })],
+    ['nobody who asks', () => kiwi.release('web', { ...asked, ref: 'main', by: '' })],
+    ['a policy that there is not', () => kiwi.release('web', { ...asked, ref: 'main', policy: 'bogus' as never })],
+    ['no instances', () => kiwi.scale('web', { ...asked, replicas: 0 })],
+    ['an image that is nothing', () => kiwi.deploy('web', { ...asked, image: '' })],
+  ])('%s is refused before a run is made', async (_, call) => {
+    expect(await codeOf(call())).toBe('INPUT_INVALID')
+    expect(await kiwi.runs()).toEqual([])
+  })
+
+  it('a closed Kiwi says so', async () => {
+    await kiwi.close()
+    expect(await codeOf(kiwi.release('web', { ...asked, ref: 'main' }))).toBe('CLOSED')
+  })
+})

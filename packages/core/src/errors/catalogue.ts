@@ -24,6 +24,7 @@ export const catalogue = {
     hint: 'List the builds of the service for their numbers.',
   },
   CANCELLED: { retryable: false, hint: 'Someone asked for it; start the run again when it is wanted.' },
+  CLOSED: { retryable: false, hint: 'Create a new Kiwi; unfinished runs wait for its resume.' },
   CONFLICT: { retryable: true, hint: 'The target changed between look and write; look again.' },
   CONTEXT_INVALID: { retryable: false, hint: 'Check the path against the build context and .dockerignore.' },
   DIGEST_MISMATCH: {

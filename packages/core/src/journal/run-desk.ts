@@ -3,6 +3,7 @@ import type { RunRow } from '../contracts/v1/store.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { type Run, runHandle } from '../events/run-handle.js'
 import type { Build, Release } from '../model/release.js'
+import { checkCommand, checkRequest } from '../model/request.js'
 import type { Command, QueuePolicy, RunRequest } from '../model/run.js'
 import { drive } from './drive.js'
 import type { Engine } from './engine.js'
@@ -65,6 +66,7 @@ export function runDesk(engine: Engine): RunDesk {
     return row
   }
   const orderIfOpen = async (runId: string, command: Command) => {
+    checkCommand(command)
     const before = await known(runId)
     if (!isOpen(before)) return before
     const row = (await store.command(runId, command, clock.now())) ?? before
@@ -79,6 +81,8 @@ export function runDesk(engine: Engine): RunDesk {
       request: RunRequest,
       { requestId, policy }: { requestId?: string | undefined; policy?: QueuePolicy | undefined },
     ) {
+      if (closing.aborted) throw new KiwiError('CLOSED', 'this Kiwi was closed: it takes no runs any more')
+      checkRequest(request, { requestId, policy })
       const id = randomUUID()
       // Builds are nobody's turn: each has a scope of its own.
       const scope =
