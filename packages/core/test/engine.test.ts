@@ -398,7 +398,7 @@ describe('what can be asked', () => {
       rest.push(`${event.runId} ${event.seq}`)
       if (event.type === 'run-ended') break
     }
-    expect(rest).toEqual(seen.slice(seen.findIndex((one) => one === half) + 1).map(({ key }) => key))
+    expect(rest).toEqual(seen.slice(seen.findIndex(({ cursor }) => cursor === half?.cursor) + 1).map(({ key }) => key))
   })
 
   it('the doctor names every adapter and the tools that are run', async () => {

@@ -65,7 +65,7 @@ export function eventWriter(to: {
   return {
     unsaved: () => unsaved,
     emit(body, stage) {
-      waiting.push({ at: clock.now(), stage, body: redacted(redactor, body) })
+      waiting.push({ at: clock.now(), stage, body: body.type === 'log' ? body : redacted(redactor, body) }) // lines are redacted as a stream: journal/log-lines.ts
       commitSoon().catch(() => undefined) // a lost lease shows at the next step's own commit
     },
     progress: (body, stage) =>

@@ -129,6 +129,7 @@ function pipelineRun(engine: Engine, { lease, row, steps, signal, ended, files }
     images: ociLayout(join(directory, 'images')),
     journal: new Map(steps.map((record) => [record.name as Stage, record])), // steps are named by their stage: pipeline/step.ts
     stoppable,
+    redacted: <T>(value: T) => redactor.json(value as unknown as Json) as unknown as T, // plain JSON keeps its shape
     context,
     commands: () => commandsOf(lease.runId, { store, clock, signal }),
     tree: (revision) =>

@@ -5,6 +5,7 @@ import { type Run, runHandle } from '../events/run-handle.js'
 import type { Build, Release } from '../model/release.js'
 import { checkCommand, checkRequest } from '../model/request.js'
 import type { Command, QueuePolicy, RunRequest } from '../model/run.js'
+import { isSecretReference } from '../secrets/reference.js'
 import { drive } from './drive.js'
 import type { Engine } from './engine.js'
 import { isOpen } from './run-row.js'
@@ -69,7 +70,8 @@ export function runDesk(engine: Engine): RunDesk {
     checkCommand(command)
     const before = await known(runId)
     if (!isOpen(before)) return before
-    const row = (await store.command(runId, command, clock.now())) ?? before
+    const row =
+      (await store.command(runId, await withoutSecrets(engine, command, before.request), clock.now())) ?? before
     hub.nudge(runId)
     return row
   }
@@ -89,7 +91,14 @@ export function runDesk(engine: Engine): RunDesk {
         request.environment === undefined ? `${request.service}//${id}` : `${request.service}/${request.environment}`
       const dedupe =
         requestId === undefined ? undefined : `${request.service}/${request.environment ?? ''}/${requestId}`
-      const { runId } = await store.accept({ runId: id, scope, request, dedupe, policy, nowMs: clock.now() })
+      const { runId } = await store.accept({
+        runId: id,
+        scope,
+        request: await withoutSecrets(engine, request, request),
+        dedupe,
+        policy,
+        nowMs: clock.now(),
+      })
       const { scope: taken } = await known(runId)
       work(runId, taken)
       return follow<Result>(runId)
@@ -118,4 +127,19 @@ export function runDesk(engine: Engine): RunDesk {
     },
     idle: async () => void (await Promise.allSettled(working.values())),
   }
+}
+
+/** What people write may quote a secret. The ones of the definition are looked up first, so that this process knows them. */
+async function withoutSecrets<Said extends { readonly by: string; readonly reason?: string | undefined }>(
+  engine: Engine,
+  said: Said,
+  { definition }: RunRequest,
+): Promise<Said> {
+  const { redactor } = engine
+  if (said.reason === undefined) return said
+  const token = 'token' in definition.source ? definition.source.token : undefined
+  const environments = Object.values(definition.environments).flatMap(({ env }) => Object.values(env ?? {}))
+  for (const reference of [token, ...environments].filter(isSecretReference))
+    await engine.secret(reference, async () => undefined).catch(() => undefined) // one without a value cannot be quoted
+  return { ...said, reason: redactor.text(said.reason) }
 }

@@ -90,7 +90,7 @@ function inSteps(run: EnvironmentRun, intent: () => Promise<Deployment>): Promis
         context,
         since,
         kept,
-        keep: (news) => revise(run, 'deploy', { ...deployment, kept: news }),
+        keep: (news) => revise(run, 'deploy', { ...deployment, kept: run.redacted(news) }),
         instruction: () => instructionOf(run),
       })
       return { deployment, addresses }

@@ -31,6 +31,8 @@ export interface PipelineRun<Request extends RunRequest = RunRequest> {
   commands(): Promise<readonly Command[]>
   /** The files of the revision: opened once, deleted when the run ends. */
   tree(revision: Revision): Promise<Tree>
+  /** Plain JSON without the secrets that this process knows: for what is kept and quotes an application, a person or a commit. */
+  redacted<T>(value: T): T
   /** A numbered place where a campaign may kill this process. */
   killPoint(name: string): void
 }

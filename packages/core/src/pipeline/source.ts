@@ -14,7 +14,8 @@ export function source(run: SourceRun): Promise<Revision> {
       const env = request.kind === 'release' ? environmentOf({ ...run, request }).env : undefined
       await requireSecrets({ token, env }, context)
       const from = await adapters.source(definition)
-      return from.resolve(request.ref, context)
+      const { subject, ...revision } = await from.resolve(request.ref, context)
+      return { ...revision, ...(subject !== undefined && { subject: run.redacted(subject) }) }
     },
     announce: ({ ref, commit, subject }) => ({
       type: 'source-resolved',

@@ -85,7 +85,7 @@ async function goBack(
     context,
     since,
     kept,
-    keep: (news) => revise(run, 'verify', { wrong, kept: news }),
+    keep: (news) => revise(run, 'verify', { wrong, kept: run.redacted(news) }),
     instruction: async () => ({ instruction: 'revert', because }),
   })
   throw because

@@ -1,10 +1,12 @@
 import type { InstanceLog } from '../contracts/v1/runtime.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Engine } from '../journal/engine.js'
+import { logLines } from '../journal/log-lines.js'
 import { lookingContext } from '../journal/looking-context.js'
 import { targetOf } from '../model/render.js'
 import { named } from '../registers/named.js'
 import { definitionOf } from '../registers/services.js'
+import type { Redactor } from '../secrets/redactor.js'
 import { isSecretReference } from '../secrets/reference.js'
 import { current, history } from './history.js'
 
@@ -43,6 +45,22 @@ export async function* instanceLogs(
   ]
   for (const reference of specs.flatMap((env) => Object.values(env)).filter(isSecretReference))
     await context.secret(reference, async () => undefined).catch(() => undefined) // one that has no value any more cannot be known
-  for await (const line of runtime.logs(targetOf(service, environment, settings), slot, { since, follow }, context))
-    yield { ...line, text: redactor.text(line.text) }
+  const target = targetOf(service, environment, settings)
+  yield* withoutSecrets(runtime.logs(target, slot, { since, follow }, context), redactor)
+}
+
+/** A secret may be split over lines (folded base64): each instance's lines are one stream to the redactor, which may hold a line back for the next. */
+async function* withoutSecrets(lines: AsyncIterable<InstanceLog>, redactor: Redactor): AsyncGenerator<InstanceLog> {
+  const ready: InstanceLog[] = []
+  let at: number | undefined
+  const shown = logLines(redactor, ({ step: instance = '', stream, text }) =>
+    ready.push({ instance, stream, text, ...(at !== undefined && { at }) }),
+  )
+  for await (const { instance, stream, text, at: time } of lines) {
+    at = time
+    shown.add(new TextEncoder().encode(`${text}\n`), { step: instance, stream })
+    yield* ready.splice(0)
+  }
+  shown.end()
+  yield* ready
 }
