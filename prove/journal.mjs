@@ -107,6 +107,8 @@ async function makePlace({ script, strategy }) {
 }
 
 /**
+ * @param {Awaited<ReturnType<typeof makePlace>>} place
+ * @param {string[]} args
  * @param {{ afterMs?: number, killAt?: { request: number, effect: boolean }, signal?: AbortSignal }} [options]
  *   killed after that time, or when it sends that request: before the world does it, or after it and before the answer
  */
@@ -121,18 +123,19 @@ function runChild(place, args, { afterMs, killAt, signal } = {}) {
   const timer = afterMs === undefined ? undefined : setTimeout(kill, afterMs)
   let output = ''
   let requests = 0
-  for (const stream of [process_.stdout, process_.stderr]) stream.on('data', (chunk) => (output += chunk))
-  process_.on('message', async (request) => {
+  for (const stream of [process_.stdout, process_.stderr]) stream?.on('data', (chunk) => (output += chunk))
+  process_.on('message', async (message) => {
+    const request = /** @type {import('./journal/world.mjs').Request} */ (message)
     // A look changes nothing and how often one is taken is chance: the random moments fall into those.
     if (request.method !== 'look') requests += 1
     place.asked = requests
     const here = request.method !== 'look' && killAt?.request === requests
-    if (here && !killAt.effect) return kill()
+    if (here && !killAt?.effect) return void kill()
     const answer = await place.world.answer(request).then(
       (value) => ({ id: request.id, value }),
       (error) => ({ id: request.id, error: KiwiError.from(error).toRecord() }),
     )
-    if (here) return kill()
+    if (here) return void kill()
     if (process_.connected) process_.send(answer, () => {}) // it may be gone by now
   })
   process_.on('error', () => {}) // it was ended by the signal: `close` follows
@@ -151,10 +154,10 @@ async function check({ directory, script, service, world }) {
   const events = database.prepare('SELECT seq, body FROM events WHERE run = ? ORDER BY seq')
   const releases = valuesOf(database, 'release')
   const builds = valuesOf(database, 'build')
-  const { integrity_check: integrity } = database.prepare('PRAGMA integrity_check').get()
+  const integrity = database.prepare('PRAGMA integrity_check').get()?.integrity_check
   const leases = database.prepare('SELECT count(*) AS held FROM leases WHERE run_id IS NOT NULL').get()
   expect(integrity, 'ok', 'the store is whole')
-  expect(leases.held, 0, 'no lease is held')
+  expect(leases?.held, 0, 'no lease is held')
   for (const { ordinal, run_id: id, status } of runs) {
     const rows = events.all(ordinal)
     expect(status, 'succeeded', `run ${id} ended well`)

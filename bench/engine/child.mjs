@@ -29,6 +29,7 @@ const store = {
 
 const registry = memoryRegistry()
 const talking = memoryBuilder()
+/** @type {import('@kiwi/core').Builder} */
 const builder = {
   ...talking,
   async build(request, io, context) {
@@ -53,6 +54,7 @@ const kiwi = await createKiwi({
   store,
   directory,
 })
+/** @type {import('@kiwi/core').EnvironmentDefinition} */
 const environment = { runtime: 'memory', replicas: 1, health: { type: 'tcp' }, publish: { protocol: 'tcp' } }
 const names = Array.from({ length: runs }, (_, index) => `s${index}`)
 await Promise.all(

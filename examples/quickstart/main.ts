@@ -80,7 +80,7 @@ async function quickstart(kiwi: EmbeddedKiwi): Promise<void> {
   summary(await kiwi.history('hello', 'production'), { releases: [first, second], rollback, load })
 }
 
-async function finished(run: Run): Promise<Release> {
+async function finished(run: Run<Release>): Promise<Release> {
   await show(run, people)
   return run.result
 }

@@ -21,17 +21,25 @@ process.on('message', ({ id, value, error }) => {
   else resolve(value)
 })
 
-/** Asks the world. */
+/**
+ * Asks the world.
+ * @param {string} part
+ * @param {string} method
+ * @param {unknown[]} args
+ * @param {import('@kiwi/core').Context} context
+ * @returns {Promise<any>}
+ */
 function ask(part, method, args, { operation }) {
   requests += 1
   const id = requests
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject })
-    process.send({ id, part, method, args, operation })
+    process.send?.({ id, part, method, args, operation })
   })
 }
 
 const probe = async () => ({ ok: true, summary: 'the campaign', details: {} })
+/** @type {import('@kiwi/core').Builder} */
 const builder = {
   contract: 'builder/v1',
   kind: 'campaign',
@@ -40,6 +48,7 @@ const builder = {
   find: (key, context) => ask('builder', 'find', [key], context),
   build: (request, _, context) => ask('builder', 'build', [request], context),
 }
+/** @type {import('@kiwi/core').Registry} */
 const registry = {
   contract: 'registry/v1',
   kind: 'campaign',
@@ -59,6 +68,7 @@ const registry = {
   },
   address: (repository) => `campaign.test/${repository}`,
 }
+/** @type {import('@kiwi/core').Runtime} */
 const runtime = {
   contract: 'runtime/v1',
   kind: 'campaign',

@@ -2,7 +2,9 @@
 // process that begins the script again finds the runs that were taken in already.
 const asked = { environment: 'production', by: 'campaign' }
 
+/** @returns {import('@kiwi/core').ServiceDefinition} */
 export function definition(name, repository) {
+  /** @type {import('@kiwi/core').EnvironmentDefinition} */
   const environment = { runtime: 'campaign', replicas: 2, health: { type: 'tcp' }, publish: { protocol: 'tcp' } }
   const command = ['migrate']
   return {

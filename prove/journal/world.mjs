@@ -36,7 +36,11 @@ export function createWorld() {
 
 /** Builds into the registry itself, as a builder in a cluster does. */
 async function build(builder, registry, request, context) {
-  const built = await builder.build(request, { sink: registry.sink(request.labels['org.opencontainers.image.title']) }, context)
+  const built = await builder.build(
+    request,
+    { sink: registry.sink(request.labels['org.opencontainers.image.title']) },
+    context,
+  )
   return inRegistry(built)
 }
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { inRoot } from '../setup/paths.mjs'
 import { replaceFiles } from './replace.mjs'
@@ -27,7 +28,7 @@ export async function buildTypes(stale) {
 }
 
 /** @param {Package} one */
-async function declare({ name, directory }) {
+async function declare({ name, directory, entries }) {
   const work = `${directory}/.kiwi`
   mkdirSync(`${work}/types`, { recursive: true })
   const configuration = {
@@ -43,6 +44,25 @@ async function declare({ name, directory }) {
     const { stdout } = /** @type {{ stdout?: string }} */ (error)
     throw new Error(`the declarations of ${name} cannot be written:\n${stdout || error}`)
   }
+  removeUnreachable(`${work}/types`, Object.values(entries))
   replaceFiles(`${work}/types`, `${directory}/dist`, /\.d\.ts$/)
   rmSync(work, { recursive: true })
+}
+
+/**
+ * Only what an entry leads to is published: the rest names test helpers and libraries that are bundled in.
+ * @param {string} types
+ * @param {string[]} sources of the entries, below the package (`src/index.ts`)
+ */
+function removeUnreachable(types, sources) {
+  const reached = new Set()
+  const waiting = sources.map((source) => join(types, source.replace(/^src\//, '').replace(/\.ts$/, '.d.ts')))
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (reached.has(file) || !existsSync(file)) continue
+    reached.add(file)
+    const imports = readFileSync(file, 'utf8').matchAll(/(?:from |import\()['"](\.[^'"]+)\.js['"]/g)
+    waiting.push(...[...imports].map(([, path = '']) => join(dirname(file), `${path}.d.ts`)))
+  }
+  for (const path of globSync('**/*.d.ts', { cwd: types }))
+    if (!reached.has(join(types, path))) rmSync(join(types, path))
 }

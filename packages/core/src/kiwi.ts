@@ -48,7 +48,7 @@ interface Deploys extends AskedOfEnvironment {
   readonly hold?: boolean | undefined
   /** Marks the release: a rollback must not cross it unasked. Default: as the environment's `beforeSwitch` says. */
   readonly schemaChange?: boolean | undefined
-  /** Deploys a digest although it failed there before. */
+  /** Deploys a digest although it failed there before with these settings. */
   readonly acceptQuarantined?: boolean | undefined
 }
 

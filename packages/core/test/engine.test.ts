@@ -326,8 +326,12 @@ describe('the registers', () => {
     expect(await codeOf(kiwi.registries.update('nobody', {}))).toBe('INPUT_INVALID')
   })
 
-  it('do not let a service go while it runs', async () => {
+  it('do not let a service go while it runs, nor its environment', async () => {
     await released()
+    const { production, ...others } = definition().environments
+    expect(await codeOf(kiwi.services.update('web', { environments: others }))).toBe('IN_USE')
+    const moved = { ...others, production: { ...production, runtime: 'elsewhere' } }
+    expect(await codeOf(kiwi.services.update('web', { environments: moved }))).toBe('IN_USE')
     expect(await codeOf(kiwi.services.remove('web'))).toBe('IN_USE')
     await (await kiwi.undeploy('web', asked)).result
     expect([await kiwi.services.remove('web'), await kiwi.services.remove('web')]).toEqual([true, false])

@@ -1,6 +1,7 @@
 import type { BuiltImage } from '../contracts/v1/builder.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Release } from '../model/release.js'
+import { renderSpec } from '../model/render.js'
 import type {
   DeployRequest,
   PushRequest,
@@ -25,13 +26,13 @@ import { step } from './step.js'
 /** The image that was asked for, resolved once: a tag that moves while the run waits changes nothing any more. */
 export async function chooseImage(run: PipelineRun<DeployRequest>): Promise<Subject> {
   const { service, definition, environment, image: asked, acceptQuarantined } = run.request
-  const { env } = environmentOf(run)
+  const spec = renderSpec(environmentOf(run))
   const image = await step(run, 'source', {
     async do(context) {
-      await requireSecrets({ env }, context)
+      await requireSecrets({ env: spec.env }, context)
       const found =
         typeof asked === 'string' ? await resolveImage(run.adapters, definition, environment, asked, context) : asked
-      if (!acceptQuarantined) await refuseQuarantined(run.store, { service, environment, digest: found.digest })
+      if (!acceptQuarantined) await refuseQuarantined(run.store, { service, environment, digest: found.digest, spec })
       return found
     },
     announce: (found) => ({ type: 'image-resolved', image: found }),

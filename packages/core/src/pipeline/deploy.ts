@@ -7,6 +7,7 @@ import { renderSpec, replicasOf, targetOf } from '../model/render.js'
 import type { ScaleRequest } from '../model/run.js'
 import type { EnvironmentDefinition, Strategy } from '../model/service.js'
 import { current, history } from '../release/history.js'
+import { refuseQuarantined } from '../release/quarantine.js'
 import { type RolloutOptions, rollout } from '../rollout/loop.js'
 import type { Kept } from '../rollout/progress.js'
 import type { Procedure, SlotWanted, Wanted } from '../rollout/types.js'
@@ -139,6 +140,8 @@ export function strategyOn({ traits, kind }: Runtime, { strategy }: EnvironmentD
 async function wantedFor(run: EnvironmentRun, subject: Subject, procedure: Procedure): Promise<Deployment> {
   const { request } = run
   const environment = environmentOf(run)
+  if (request.kind === 'release' && !request.acceptQuarantined)
+    await refuseQuarantined(run.store, { ...request, digest: subject.image.digest, spec: renderSpec(environment) })
   const { number, releaseId, now } = await nextRelease(run)
   const { like, of } = subject
   const isNew = request.kind === 'release' || request.kind === 'deploy'

@@ -77,7 +77,14 @@ export function planner(engine: Engine): Planner {
         resolveImage(engine.adapters, draft.definition, environment, image, draft.context),
       )
       const place = { service, environment }
-      if (found) await attempt(draft, () => refuseQuarantined(engine.store, { ...place, digest: found.digest }))
+      if (found)
+        await attempt(draft, () =>
+          refuseQuarantined(engine.store, {
+            ...place,
+            digest: found.digest,
+            spec: renderSpec(environmentIn(draft.definition, environment)),
+          }),
+        )
       return finish(engine, draft, { ...asDefined(draft), image: found }, found?.digest)
     },
     async rollback(service, { environment, to, acceptSchemaChange }) {

@@ -76,6 +76,8 @@ export function adapterRegister<Adapter extends Probed>(
       return store.documents.remove(part, name)
     },
     async probe(name) {
+      const names = await pool.names()
+      if (!names.includes(name)) throw unknownName(part, name, names)
       const probe = await probed(() => pool.get(name), context)
       const answer = redactor.json(probe as unknown as Json) as unknown as Probe // plain JSON; an adapter may quote a secret in it
       const value = { ...answer, at: clock.now() }

@@ -7,7 +7,10 @@ import { current, history } from '../release/history.js'
 
 /** What is built and deployed, kept in the store; a run under way keeps the definition that it began with. */
 export interface Services {
-  /** Checks the definition whole and keeps it; replaces an earlier one of that name. Rejects with `INPUT_INVALID`. */
+  /**
+   * Checks the definition whole and keeps it; replaces an earlier one of that name. Rejects with `INPUT_INVALID`, and with `IN_USE` when an
+   * environment in which it runs goes or moves to another runtime.
+   */
   register(definition: ServiceDefinition): Promise<void>
   get(name: string): Promise<ServiceDefinition | undefined>
   list(): Promise<readonly ServiceDefinition[]>
@@ -19,14 +22,15 @@ export interface Services {
 
 export function servicesOf(store: Store): Services {
   const toDefinition = (value: Json) => value as unknown as ServiceDefinition // `keep` checked it
-  const keep = async (input: unknown) => {
-    const definition = parseServiceDefinition(input)
-    await store.documents.put({ kind: 'service', key: definition.name, value: definition as unknown as Json })
-    return definition
-  }
   const get = async (name: string) => {
     const value = await store.documents.get('service', name)
     return value === undefined ? undefined : toDefinition(value)
+  }
+  const keep = async (input: unknown) => {
+    const definition = parseServiceDefinition(input)
+    await refuseStrays(store, await get(definition.name), definition)
+    await store.documents.put({ kind: 'service', key: definition.name, value: definition as unknown as Json })
+    return definition
   }
   return {
     get,
@@ -58,6 +62,20 @@ export async function definitionOf(store: Store, service: string, environment?: 
 
 function unknownService(name: string): KiwiError {
   return new KiwiError('SERVICE_UNKNOWN', `there is no service '${name}'`)
+}
+
+/** What runs somewhere must stay within reach: rejects with `IN_USE` when its environment goes, or moves to another runtime. */
+async function refuseStrays(
+  store: Store,
+  before: ServiceDefinition | undefined,
+  after: ServiceDefinition,
+): Promise<void> {
+  for (const [name, { runtime }] of Object.entries(before?.environments ?? {})) {
+    const now = Object.hasOwn(after.environments, name) ? after.environments[name] : undefined
+    if (now?.runtime === runtime || !current(await history(store, after.name, name))) continue
+    const what = now ? `moves from the runtime ${runtime} to ${now.runtime}` : 'goes'
+    throw new KiwiError('IN_USE', `${after.name} runs in ${name}, which ${what}: undeploy it there first`)
+  }
 }
 
 async function usesOf(store: Store, { name, environments }: ServiceDefinition): Promise<string[]> {

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { InstanceSpec } from '../contracts/v1/actions.js'
 import type { Json } from '../contracts/v1/json.js'
 import type { DocumentWrite, Store } from '../contracts/v1/store.js'
 import { type ErrorRecord, KiwiError } from '../errors/kiwi-error.js'
 import type { Release } from '../model/release.js'
-import { history, isGood } from './history.js'
+import { history, isGood, releaseById } from './history.js'
 
 /** A digest that failed in an environment; it is not deployed there again unasked. */
 export interface Quarantined {
@@ -30,13 +32,14 @@ export async function quarantined(store: Store, { service, environment }: Place)
   return failed.filter(({ digest, at }) => !good.some((release) => release.image?.digest === digest && release.at > at))
 }
 
-/** Rejects with `QUARANTINED`, saying when and why. */
+/** Rejects with `QUARANTINED`, saying when and why. With other settings than those that it failed with, a digest may be tried again. */
 export async function refuseQuarantined(
   store: Store,
-  { digest, ...place }: Place & { readonly digest: string },
+  { digest, spec, ...place }: Place & { readonly digest: string; readonly spec: InstanceSpec },
 ): Promise<void> {
   const found = (await quarantined(store, place)).find((one) => one.digest === digest)
-  if (!found) return
+  if (!found || !isDeepStrictEqual((await releaseById(store, found.releaseId)).spec, JSON.parse(JSON.stringify(spec))))
+    return
   throw new KiwiError('QUARANTINED', `${digest} failed here as ${found.releaseId}: ${found.message}`, {
     evidence: { digest, releaseId: found.releaseId, code: found.code, at: found.at },
   })

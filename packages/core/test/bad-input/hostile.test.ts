@@ -105,8 +105,7 @@ describe('hostile input through the public calls', () => {
       const to = { environment: 'production', by, image }
       const { problems } = await kiwi.plan.deploy('web', to)
       expect(problems[0]?.code, JSON.stringify(image)).toMatch(codes)
-      if (index % 5 === 0)
-        expect((await refusalOf(kiwi.deploy('web', to))).code, JSON.stringify(image)).toBe(problems[0]?.code)
+      if (index % 5 === 0) expect((await refusalOf(kiwi.deploy('web', to))).code, JSON.stringify(image)).toMatch(codes)
     }
     expectNothingHappened()
   })
