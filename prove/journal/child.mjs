@@ -57,9 +57,10 @@ const registry = {
   resolve: (place, context) => ask('registry', 'resolve', [place], context),
   source: async (place, context) => {
     const root = await ask('registry', 'resolve', [place], context)
+    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: root.digest, size: 1 }
     return {
       root,
-      manifest: async () => new TextEncoder().encode('{"config":{"mediaType":"x","digest":"x","size":1},"layers":[]}'),
+      manifest: async () => new TextEncoder().encode(JSON.stringify({ config, layers: [] })),
       blob: async function* () {},
     }
   },
