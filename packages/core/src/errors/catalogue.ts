@@ -70,6 +70,14 @@ export const catalogue = {
   REF_NOT_FOUND: { retryable: false, hint: 'Use a branch, a tag or a commit that the repository has.' },
   REGISTRY_DENIED: { retryable: false, hint: 'The credentials are known but lack this right on this repository.' },
   REGISTRY_FAILED: { retryable: true, hint: 'The registry answered in a way it should not; see the answer below.' },
+  REGISTRY_PROJECT_MISSING: {
+    retryable: false,
+    hint: 'Create the project (or namespace) in the registry, or correct its name in the image settings.',
+  },
+  REGISTRY_QUOTA_EXCEEDED: {
+    retryable: false,
+    hint: 'Remove images that nobody needs (kiwi.prune), or have the quota of the project raised.',
+  },
   REGISTRY_UNAUTHORIZED: { retryable: false, hint: 'Check user name and password or token for this registry.' },
   REGISTRY_UNREACHABLE: { retryable: true, hint: 'Check host, port, TLS and proxy settings.' },
   ROLLBACK_IMPOSSIBLE: {
@@ -124,6 +132,10 @@ export const catalogue = {
   SUBMODULE_REFUSED: {
     retryable: false,
     hint: 'Correct .gitmodules (https, ssh or a relative address), or leave submodules out.',
+  },
+  TAG_IMMUTABLE: {
+    retryable: false,
+    hint: 'Use a tag rule that gives each build a tag of its own (${SHORT_SHA}, ${BUILD_NUMBER}), or relax the rule of the registry.',
   },
   TASK_FAILED: {
     retryable: false,

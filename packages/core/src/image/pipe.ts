@@ -19,6 +19,8 @@ export async function pipe(
 ): Promise<Descriptor> {
   const { mediaType } = source.root
   const bytes = await verifiedManifest(source, context.signal)
+  const there = await sink.retag?.(bytes, { mediaType, tag: options.tag }, context)
+  if (there) return there
   if (isIndex(mediaType)) await copyManifests(source, sink, parseIndex(bytes), context)
   else await copyBlobs(source, sink, bytes, context)
   return sink.manifest(bytes, { mediaType, tag: options.tag }, context)

@@ -44,6 +44,15 @@ export interface BlobUpload {
 
 /** Where an image can be written. Children go before parents: blobs, then manifests, then the index. */
 export interface ImageSink {
+  /**
+   * Asked first, with the root: where all of it is there already it gets its tag, in as few requests as can be (none when the tag names it by now).
+   * `undefined`: not known to be whole, everything is copied.
+   */
+  retag?(
+    bytes: Uint8Array,
+    options: { readonly mediaType: string; readonly tag?: string | undefined },
+    context: Context,
+  ): Promise<Descriptor | undefined>
   /** Whether the blob (or manifest, by its media type) is there already. */
   has(descriptor: Descriptor, context: Context): Promise<boolean>
   /** Writes one blob in a stream; resolves when it is stored under its digest. */

@@ -18,7 +18,7 @@ export type { Context, Fence, Probe, SecretReference } from './context.js'
 export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from './facts.js'
 export type { BlobUpload, Descriptor, Digest, ImageSink, ImageSource, Platform } from './image.js'
 export type { Json } from './json.js'
-export type { ImagePlace, Registry } from './registry.js'
+export type { ImagePlace, Protection, Registry } from './registry.js'
 export type {
   Adoptable,
   Evidence,

@@ -1,5 +1,5 @@
 import type { Context, Probe } from './context.js'
-import type { Descriptor, ImageSink, ImageSource } from './image.js'
+import type { Descriptor, Digest, ImageSink, ImageSource } from './image.js'
 
 /** Stores images. */
 export interface Registry {
@@ -19,6 +19,19 @@ export interface Registry {
   tags?(repository: string, context: Context): AsyncIterable<string>
   /** Removes a manifest and its tags. Answers whether it was there. Rejects with `REGISTRY_DENIED` where the registry cannot or may not. */
   remove?(place: ImagePlace, context: Context): Promise<boolean>
+  /**
+   * Keeps exactly these manifests from whatever the registry itself clears away (untagged manifests, retention rules), by the means it has;
+   * what it kept before and is not among them it lets go. Says by which means, and what it could not keep and why.
+   */
+  protect?(repository: string, digests: readonly Digest[], context: Context): Promise<Protection>
+}
+
+/** How manifests are kept in one repository. */
+export interface Protection {
+  /** `keep-tags`: a tag of Kiwi's own per digest. `immutable-tags`, `retention-exemption`: rules of the registry. `folder`: nothing else clears it away. */
+  readonly by: 'keep-tags' | 'immutable-tags' | 'retention-exemption' | 'folder'
+  readonly kept: readonly Digest[]
+  readonly notKept: readonly { readonly digest: Digest; readonly because: string }[]
 }
 
 /** A tag or a digest in a repository of one registry. */
