@@ -4,7 +4,7 @@ import { type Authority, authorityOf } from './authority.js'
 import type { Http, HttpAnswer, HttpRequest } from './connect.js'
 import type { Credentials } from './credentials.js'
 import type { Endpoint } from './endpoint.js'
-import { answerError } from './errors.js'
+import { answerError, type Judge } from './errors.js'
 import { tokenCache } from './token.js'
 
 /** Speaks to one registry: signs in when asked to, follows redirects, turns refusals into errors. */
@@ -35,7 +35,13 @@ export interface Call {
 const redirects = new Set([301, 302, 303, 307, 308])
 const maximumRedirects = 5
 
-export function clientOf(endpoint: Endpoint, http: Http, credentials: Credentials): Client {
+export function clientOf(
+  endpoint: Endpoint,
+  http: Http,
+  credentials: Credentials,
+  /** The vendor's own reading of refusals. */
+  { judge }: { readonly judge?: Judge | undefined } = {},
+): Client {
   const tokens = tokenCache({ http, host: endpoint.host, credentials })
   const authority = authorityOf(endpoint, credentials, tokens)
   return {
@@ -46,11 +52,11 @@ export function clientOf(endpoint: Endpoint, http: Http, credentials: Credential
     async send(call, context) {
       context.signal.throwIfAborted()
       const first = await attempt(endpoint, http, authority, call, context)
-      if (first.answer.status !== 401 || !isRepeatable(call.body)) return settle(first, call, endpoint)
+      if (first.answer.status !== 401 || !isRepeatable(call.body)) return settle(first, call, endpoint, judge)
       const scopes = authority.learn(first.answer, call.scopes)
-      if (!scopes) return settle(first, call, endpoint)
+      if (!scopes) return settle(first, call, endpoint, judge)
       await first.answer.discard()
-      return settle(await attempt(endpoint, http, authority, { ...call, scopes }, context), call, endpoint)
+      return settle(await attempt(endpoint, http, authority, { ...call, scopes }, context), call, endpoint, judge)
     },
   }
 }
@@ -103,9 +109,14 @@ function tooManyRedirects(url: URL): KiwiError {
   return new KiwiError('REGISTRY_FAILED', `${url.host} redirects again and again`, { evidence: { host: url.host } })
 }
 
-async function settle({ answer, signedIn }: Attempted, call: Call, { host }: Endpoint): Promise<HttpAnswer> {
+async function settle(
+  { answer, signedIn }: Attempted,
+  call: Call,
+  { host }: Endpoint,
+  judge: Judge | undefined,
+): Promise<HttpAnswer> {
   if (call.expect.includes(answer.status)) return answer
-  throw await answerError(answer, { doing: call.doing, host, signedIn })
+  throw await answerError(answer, { doing: call.doing, host, signedIn, judge })
 }
 
 function isReading(method: HttpRequest['method']): boolean {

@@ -7,7 +7,30 @@ export interface Attempt {
   readonly host: string
   /** Whether a user name was sent along. */
   readonly signedIn: boolean
+  /** Knows the registry's vendor; asked first. */
+  readonly judge?: Judge | undefined
 }
+
+/** An answer that should not be, as far as its meaning goes. */
+export interface Refusal {
+  readonly status: number
+  /** What the registry says: code and message, `''` where it says none. */
+  readonly words: Words
+  readonly attempt: Attempt
+  /** The first value of a header. */
+  header(name: string): string | undefined
+  /** Every value of a header. */
+  headers(name: string): readonly string[]
+}
+
+/** What an answer means. `why` ends the sentence `cannot push to …: `; the registry's own words follow it. */
+export interface Judgement extends Pick<KiwiErrorOptions, 'hint' | 'retryable'> {
+  readonly code: ErrorCode
+  readonly why: string
+}
+
+/** A vendor's own reading of its answers; `undefined`: it means what it means of every registry. */
+export type Judge = (refusal: Refusal) => Judgement | undefined
 
 /** Bytes of an error answer that are read at most. */
 const limitBytes = 64 * 1024
@@ -15,7 +38,14 @@ const limitBytes = 64 * 1024
 /** Turns an answer that should not be into an error, with the registry's own words. Nothing of the request gets in. */
 export async function answerError(answer: HttpAnswer, attempt: Attempt): Promise<KiwiError> {
   const words = parseBody(await answer.text(limitBytes).catch(() => ''))
-  const { code, why, ...options } = judge(answer, words, attempt)
+  const refusal: Refusal = {
+    status: answer.status,
+    words,
+    attempt,
+    header: (name) => answer.header(name),
+    headers: (name) => answer.headers(name),
+  }
+  const { code, why, ...options } = attempt.judge?.(refusal) ?? judge(refusal)
   const said = words.message === '' ? '' : `: ${words.message}`
   const evidence: Json = {
     host: attempt.host,
@@ -28,12 +58,10 @@ export async function answerError(answer: HttpAnswer, attempt: Attempt): Promise
   return new KiwiError(code, `cannot ${attempt.doing}: ${why}${said}`, { evidence, ...options })
 }
 
-type Judgement = { readonly code: ErrorCode; readonly why: string } & Pick<KiwiErrorOptions, 'hint' | 'retryable'>
-
-function judge(answer: HttpAnswer, words: Words, attempt: Attempt): Judgement {
-  const { status } = answer
+function judge(refusal: Refusal): Judgement {
+  const { status, words, attempt } = refusal
   const { host, signedIn } = attempt
-  if (status === 401) return judgeUnauthorized(answer, attempt)
+  if (status === 401) return judgeUnauthorized(refusal)
   if (status === 403) return { code: 'REGISTRY_DENIED', why: `${host} denies it` }
   if (status === 404 && words.code.startsWith('MANIFEST_')) {
     return { code: 'MANIFEST_UNKNOWN', why: `${host} does not have it` }
@@ -44,7 +72,7 @@ function judge(answer: HttpAnswer, words: Words, attempt: Attempt): Judgement {
   if (status === 412) return { code: 'REGISTRY_DENIED', why: `a policy of ${host} forbids it`, hint: policyHint }
   if (status === 413) return { code: 'REGISTRY_FAILED', why: 'it is too large', hint: sizeHint, retryable: false }
   if (status === 429) {
-    const wait = retryAfter(answer)
+    const wait = retryAfter(refusal)
     const when = wait === undefined ? '' : `; it asks to wait ${/^\d+$/.test(wait) ? `${wait} s` : `until ${wait}`}`
     return { code: 'RATE_LIMITED', why: `${host} limits ${signedIn ? 'this user' : 'anonymous users'}${when}` }
   }
@@ -55,10 +83,10 @@ const policyHint = 'The tag may be immutable, or a scan or signature may be miss
 const sizeHint = 'A proxy before the registry limits the size of requests (nginx: client_max_body_size); raise it.'
 
 /** Registries answer 401 for a wrong password and, with a token that lacks the right, for a known user too. */
-function judgeUnauthorized(answer: HttpAnswer, { host, signedIn }: Attempt): Judgement {
+function judgeUnauthorized({ headers, attempt: { host, signedIn } }: Refusal): Judgement {
   if (!signedIn)
     return { code: 'REGISTRY_UNAUTHORIZED', why: `${host} wants credentials, and none are configured for it` }
-  const bearer = answer.headers('www-authenticate').some((header) => /^\s*bearer\b/i.test(header))
+  const bearer = headers('www-authenticate').some((header) => /^\s*bearer\b/i.test(header))
   if (bearer) return { code: 'REGISTRY_DENIED', why: `${host} knows the user but denies it` }
   return { code: 'REGISTRY_UNAUTHORIZED', why: `${host} refuses the user name or the password` }
 }
@@ -103,7 +131,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-interface Words {
+export interface Words {
   /** Of the OCI distribution specification, or the registry's own; `''` when there is none. */
   readonly code: string
   readonly message: string
@@ -125,6 +153,6 @@ function oneLine(text: unknown): string {
   return typeof text === 'string' ? text.replace(/\s+/g, ' ').trim().slice(0, 500) : ''
 }
 
-function retryAfter(answer: HttpAnswer): string | undefined {
+function retryAfter(answer: Pick<HttpAnswer, 'header'>): string | undefined {
   return answer.header('retry-after')
 }

@@ -1,8 +1,9 @@
 import { type Context, type Descriptor, type ImagePlace, KiwiError, type Probe, type Registry } from '@kiwi/core'
 import { type Client, clientOf } from './client.js'
-import { connect } from './connect.js'
-import { type CredentialOptions, credentialsFor } from './credentials.js'
-import { type EndpointOptions, endpointOf, mirrorOf } from './endpoint.js'
+import { connect, type Http } from './connect.js'
+import { type CredentialOptions, type Credentials, credentialsFor } from './credentials.js'
+import { type Endpoint, type EndpointOptions, endpointOf, mirrorOf } from './endpoint.js'
+import type { Judge } from './errors.js'
 import { requirePlace, requireRepository } from './names.js'
 import { describePlace, resolveAt } from './pull.js'
 import { pullScope } from './scopes.js'
@@ -24,16 +25,40 @@ export interface OciRegistryOptions extends EndpointOptions {
  * @example ociRegistry({ host: 'registry.example.com', credentials: { username: 'ci', password: secret('REGISTRY_PASSWORD') } })
  */
 export function ociRegistry(options: OciRegistryOptions): Registry & AsyncDisposable {
-  const { mirrors = [], credentials, certificateAuthority } = options
+  return openRegistry(options).registry
+}
+
+/** What a vendor's registry differs in. */
+export interface RegistryExtension {
+  /** Default `'oci'`. */
+  readonly kind?: string | undefined
+  /** The vendor's own reading of refusals. */
+  readonly judge?: Judge | undefined
+}
+
+/** A registry, and what it is made of: for those that lay a vendor's own over it. `http` is closed with the registry. */
+export interface OpenedRegistry {
+  readonly registry: Registry & AsyncDisposable
+  readonly endpoint: Endpoint
+  readonly client: Client
+  readonly http: Http
+  readonly credentials: Credentials
+}
+
+/** As `ociRegistry`, with its parts. */
+export function openRegistry(options: OciRegistryOptions, extension: RegistryExtension = {}): OpenedRegistry {
+  const { mirrors = [], certificateAuthority } = options
+  const { kind = 'oci', judge } = extension
   const http = connect({ certificateAuthority })
   const endpoint = endpointOf(options)
-  const client = clientOf(endpoint, http, credentialsFor(endpoint.host, credentials))
+  const credentials = credentialsFor(endpoint.host, options.credentials)
+  const client = clientOf(endpoint, http, credentials, { judge })
   const anonymous = credentialsFor(endpoint.host, undefined)
   const sources = [...mirrors.map((mirror) => clientOf(mirrorOf(endpoint, mirror), http, anonymous)), client]
   const seen = seenBlobs()
-  return {
+  const registry: Registry & AsyncDisposable = {
     contract: 'registry/v1',
-    kind: 'oci',
+    kind,
     probe: (context) => probe(client, context),
     async check(repository, right, context) {
       const name = endpoint.repository(requireRepository(repository))
@@ -49,6 +74,7 @@ export function ociRegistry(options: OciRegistryOptions): Registry & AsyncDispos
     address: (repository) => `${endpoint.host}/${endpoint.repository(requireRepository(repository))}`,
     [Symbol.asyncDispose]: http.close,
   }
+  return { registry, endpoint, client, http, credentials }
 }
 
 async function probe(client: Client, context: Context): Promise<Probe> {
