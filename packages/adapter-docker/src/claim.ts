@@ -29,9 +29,11 @@ function isMeeting(thrown: unknown): boolean {
 
 async function claimOnce(engine: Engine, target: Target, context: Context): Promise<void> {
   const { token } = context.operation.fence
+  context.signal.throwIfAborted()
   const edge = await ensureEdge(engine, target, context.signal)
   const publish = wantedPublish(target.publish, edge)
   try {
+    context.signal.throwIfAborted()
     const state = await edge.session.ask({ type: 'claim', token })
     if (samePublish(publishedBy(edge.container), publish)) return
     await edge.session.ask({ type: 'publish', token, seq: state.seq, publish })
