@@ -170,6 +170,17 @@ describe('an entry of a register', () => {
     expect(parseAdapterEntry(entry)).toEqual(entry)
   })
 
+  it('with what looks like a secret among its settings is refused, and the value not repeated', () => {
+    const settings = {
+      url: 'https://ci:hunter2@a.example',
+      deep: [{ apiKey: 'hunter2', passwordFile: '/run/password', imagePullSecret: 'pull' }],
+      token: { secret: 'T' },
+    }
+    const problems = problemsIn({ ...entry, settings }, parseAdapterEntry)
+    expect(problems.map(([path]) => path)).toEqual(['settings.url', 'settings.deep.0.apiKey'])
+    expect(JSON.stringify(problems)).not.toContain('hunter2')
+  })
+
   it('with faults is told of all of them', () => {
     const wrong = {
       name: 'Main',

@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { AdapterEntry } from '../registers/entry.js'
+import { pastedSecrets } from './pasted-secrets.js'
 import { plainCopy } from './plain.js'
 import { type InputProblem, inputInvalid, problemsOf } from './problems.js'
 import { problemsAcross } from './schema-across.js'
@@ -17,7 +18,7 @@ export function parseServiceDefinition(input: unknown): ServiceDefinition {
 
 /** The same for an entry of the registers of registries and runtimes. */
 export function parseAdapterEntry(input: unknown): AdapterEntry {
-  return parse({ what: 'entry', schema: adapterEntrySchema, more: () => [] }, input)
+  return parse({ what: 'entry', schema: adapterEntrySchema, more: pastedSecrets }, input)
 }
 
 interface Checks<T> {
