@@ -3,14 +3,14 @@ import type { BlobFact, Context } from '@kiwi/core'
 /** Often enough for a moving bar, seldom enough to cost nothing. */
 const intervalMs = 200
 
-/** Passes content through and says now and then how far it is. */
+/** Passes content through and says now and then how far it is. `offset`: bytes that were there before. */
 export async function* reportProgress(
   content: AsyncIterable<Uint8Array>,
-  { digest, size }: { readonly digest: string; readonly size: number },
+  { digest, size, offset = 0 }: { readonly digest: string; readonly size: number; readonly offset?: number },
   direction: BlobFact['direction'],
   { report }: Context,
 ): AsyncGenerator<Uint8Array> {
-  let bytes = 0
+  let bytes = offset
   let reportedAt = performance.now()
   for await (const chunk of content) {
     bytes += chunk.byteLength

@@ -10,7 +10,7 @@ import {
 import type { Client } from './client.js'
 import { reportProgress } from './progress.js'
 import { fetchManifest } from './pull.js'
-import { pullScope } from './scopes.js'
+import { readBlob } from './resume-download.js'
 
 /** An image in a registry, read through the client that found it. */
 export function registrySource(client: Client, repository: string, root: Descriptor, context: Context): ImageSource {
@@ -28,34 +28,10 @@ export function registrySource(client: Client, repository: string, root: Descrip
     },
     async *blob(descriptor, { offsetBytes, signal }) {
       const { digest, size } = descriptor
-      const content = readBlob(client, name, digest, offsetBytes, { ...context, signal })
+      const content = readBlob(client, name, descriptor, offsetBytes, { ...context, signal })
       if (offsetBytes > 0) return yield* content
       yield* reportProgress(verified(content, descriptor), descriptor, 'pull', context)
       context.report({ type: 'blob', direction: 'pull', digest, state: 'done', bytes: size, totalBytes: size })
     },
-  }
-}
-
-async function* readBlob(client: Client, name: string, digest: string, offsetBytes: number, context: Context) {
-  const answer = await client.send(
-    {
-      method: 'GET',
-      to: `/v2/${name}/blobs/${digest}`,
-      scopes: [pullScope(name)],
-      headers: offsetBytes > 0 ? { range: `bytes=${offsetBytes}-` } : {},
-      expect: [200, 206],
-      doing: `pull ${digest} from ${client.endpoint.host}/${name}`,
-    },
-    context,
-  )
-  yield* answer.status === 206 ? answer.body : skip(answer.body, offsetBytes)
-}
-
-/** For a registry that ignores the range and sends everything. */
-async function* skip(content: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
-  let left = bytes
-  for await (const chunk of content) {
-    if (left < chunk.byteLength) yield chunk.subarray(left)
-    left = Math.max(0, left - chunk.byteLength)
   }
 }
