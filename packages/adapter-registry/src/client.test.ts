@@ -155,7 +155,7 @@ test('a registry that wants credentials says so when none are configured', async
 
 test.each<[number, string, string, string, boolean]>([
   [403, 'DENIED', 'requested access to the resource is denied', 'REGISTRY_DENIED', false],
-  [412, 'PRECONDITION', 'the tag is immutable', 'REGISTRY_DENIED', false],
+  [412, 'PRECONDITION', 'the tag is immutable', 'TAG_IMMUTABLE', false],
   [413, '', 'too large', 'REGISTRY_FAILED', false],
   [429, 'TOOMANYREQUESTS', 'you have reached your pull rate limit', 'RATE_LIMITED', true],
   [404, 'NAME_UNKNOWN', 'repository name not known', 'MANIFEST_UNKNOWN', false],

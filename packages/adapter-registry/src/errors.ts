@@ -1,5 +1,10 @@
-import { type Effect, type ErrorCode, type Json, KiwiError, type KiwiErrorOptions } from '@kiwi/core'
+import { type ErrorCode, type Json, KiwiError, type KiwiErrorOptions } from '@kiwi/core'
 import type { HttpAnswer } from './connect.js'
+import { secondsToWait } from './wait.js'
+import { parseBody, type Words } from './words.js'
+
+export { neverSent, unreachable } from './unreachable.js'
+export { parseBody, type Words } from './words.js'
 
 /** What was tried, in words that go into messages (`push to 127.0.0.1:5000/web`). */
 export interface Attempt {
@@ -47,40 +52,68 @@ export async function answerError(answer: HttpAnswer, attempt: Attempt): Promise
   }
   const { code, why, ...options } = attempt.judge?.(refusal) ?? judge(refusal)
   const said = words.message === '' ? '' : `: ${words.message}`
+  const requestId = answer.header('x-request-id')?.slice(0, 200)
+  const retryAfterSeconds = secondsToWait(answer)
   const evidence: Json = {
     host: attempt.host,
     status: answer.status,
     ...(words.code && { code: words.code }),
     ...(words.message && { message: words.message }),
-    ...(answer.header('x-request-id') && { requestId: answer.header('x-request-id') }),
-    ...(retryAfter(answer) && { retryAfter: retryAfter(answer) }),
+    ...(requestId && { requestId }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   }
   return new KiwiError(code, `cannot ${attempt.doing}: ${why}${said}`, { evidence, ...options })
 }
 
 function judge(refusal: Refusal): Judgement {
   const { status, words, attempt } = refusal
-  const { host, signedIn } = attempt
+  const { host } = attempt
+  if (status >= 400 && status < 500) {
+    const told = judgeWords(refusal)
+    if (told) return told
+  }
   if (status === 401) return judgeUnauthorized(refusal)
-  if (status === 403) return { code: 'REGISTRY_DENIED', why: `${host} denies it` }
-  if (status === 404 && words.code.startsWith('MANIFEST_')) {
+  if (status === 403) return judgeForbidden(refusal)
+  if (status === 404 && /^(?:MANIFEST_|NOT_FOUND$)/.test(words.code)) {
     return { code: 'MANIFEST_UNKNOWN', why: `${host} does not have it` }
   }
   if (status === 404 && words.code === 'NAME_UNKNOWN') {
     return { code: 'MANIFEST_UNKNOWN', why: `${host} does not have the repository` }
   }
+  if (status === 405 || (status === 400 && words.code === 'UNSUPPORTED')) {
+    return { code: 'REGISTRY_DENIED', why: `${host} does not do that`, hint: unsupportedHint }
+  }
   if (status === 412) return { code: 'REGISTRY_DENIED', why: `a policy of ${host} forbids it`, hint: policyHint }
   if (status === 413) return { code: 'REGISTRY_FAILED', why: 'it is too large', hint: sizeHint, retryable: false }
-  if (status === 429) {
-    const wait = retryAfter(refusal)
-    const when = wait === undefined ? '' : `; it asks to wait ${/^\d+$/.test(wait) ? `${wait} s` : `until ${wait}`}`
-    return { code: 'RATE_LIMITED', why: `${host} limits ${signedIn ? 'this user' : 'anonymous users'}${when}` }
-  }
+  if (status === 429) return judgeLimit(refusal)
   return { code: 'REGISTRY_FAILED', why: `${host} answers ${status}`, retryable: status >= 500 || status === 408 }
 }
 
-const policyHint = 'The tag may be immutable, or a scan or signature may be missing; see the registry’s words.'
+const unsupportedHint = 'It may be set to read only or to keep everything, or be a cache of another registry.'
+const policyHint = 'A scan or a signature may be missing, or another rule of the project; see the registry’s words.'
 const sizeHint = 'A proxy before the registry limits the size of requests (nginx: client_max_body_size); raise it.'
+
+/** Registries agree less about status and code than about what they tell people. */
+function judgeWords({ status, words, attempt: { host } }: Refusal): Judgement | undefined {
+  const text = `${words.code} ${words.message}`
+  if (status === 400 && /sent an HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS/i.test(text)) {
+    const hint = 'Leave plainHttp out for this registry.'
+    return { code: 'REGISTRY_UNREACHABLE', why: `${host} speaks TLS on that port`, hint, retryable: false }
+  }
+  if (status !== 429 && /\bquota\b|storage (?:limit|space)|insufficient storage/i.test(text)) {
+    return { code: 'REGISTRY_QUOTA_EXCEEDED', why: `${host} has no room left for it` }
+  }
+  if (/\bimmutab|cannot be overwritten|TagAlreadyExists/i.test(text)) {
+    return { code: 'TAG_IMMUTABLE', why: `${host} lets nobody move the tag` }
+  }
+  if (status !== 403 && /\b(?:project|namespace)\b.{0,300}\b(?:not found|does not exist)\b/i.test(text)) {
+    return { code: 'REGISTRY_PROJECT_MISSING', why: `${host} does not have the project` }
+  }
+  if (/^(?:NAME|TAG)_INVALID$/.test(words.code)) {
+    return { code: 'IMAGE_REFERENCE_INVALID', why: `${host} does not take the name` }
+  }
+  return undefined
+}
 
 /** Registries answer 401 for a wrong password and, with a token that lacks the right, for a known user too. */
 function judgeUnauthorized({ headers, attempt: { host, signedIn } }: Refusal): Judgement {
@@ -91,68 +124,18 @@ function judgeUnauthorized({ headers, attempt: { host, signedIn } }: Refusal): J
   return { code: 'REGISTRY_UNAUTHORIZED', why: `${host} refuses the user name or the password` }
 }
 
-/** A failure below HTTP. */
-export function unreachable(url: URL, cause: unknown, effect: Effect): KiwiError {
-  const code = codeOf(cause)
-  const neverSent = code !== undefined && beforeSending.has(code)
-  const certificate = code !== undefined && /CERT|SIGNATURE|ALTNAME/.test(code)
-  const why =
-    (code !== undefined && inWords[code]) ?? (certificate ? 'its certificate is not trusted' : messageOf(cause))
-  return new KiwiError('REGISTRY_UNREACHABLE', `${url.host} cannot be reached: ${why}`, {
-    effect: neverSent || certificate ? 'none' : effect,
-    evidence: { host: url.host, ...(code !== undefined && { code }) },
-    ...(certificate && { retryable: false, hint: 'Give its certificate authority as certificateAuthority (PEM).' }),
-    ...(code === 'ERR_SSL_WRONG_VERSION_NUMBER' && { retryable: false, hint: 'Set plainHttp for this registry.' }),
-    cause,
-  })
+function judgeForbidden(refusal: Refusal): Judgement {
+  const { words, attempt } = refusal
+  if (/TOOMANYREQUESTS|rate limit|too many requests/i.test(`${words.code} ${words.message}`)) return judgeLimit(refusal)
+  const { host, signedIn } = attempt
+  if (signedIn) return { code: 'REGISTRY_DENIED', why: `${host} denies it` }
+  return { code: 'REGISTRY_DENIED', why: `${host} denies it to anonymous users`, hint: anonymousHint }
 }
 
-const beforeSending = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
-const inWords: Readonly<Record<string, string | undefined>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it cut the connection',
-  UND_ERR_SOCKET: 'it cut the connection',
-  ENOTFOUND: 'the name is not known',
-  EAI_AGAIN: 'the name service does not answer',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'it does not answer',
-  UND_ERR_BODY_TIMEOUT: 'it stopped sending',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
-}
+const anonymousHint = 'Give credentials for this registry; none are configured.'
 
-/** Attempts on several addresses of one name come as one error that holds them. */
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof AggregateError) return codeOf(error.errors[0])
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-export interface Words {
-  /** Of the OCI distribution specification, or the registry's own; `''` when there is none. */
-  readonly code: string
-  readonly message: string
-}
-
-/** The body may be the specification's JSON, other JSON, a proxy's HTML or nothing. */
-export function parseBody(text: string): Words {
-  try {
-    const { errors, message, details, detail } = JSON.parse(text)
-    const [first] = Array.isArray(errors) ? errors : []
-    const said = first?.message ?? message ?? details ?? detail
-    return { code: String(first?.code ?? ''), message: oneLine(said) }
-  } catch {
-    return { code: '', message: /^\s*</.test(text) ? '' : oneLine(text) }
-  }
-}
-
-function oneLine(text: unknown): string {
-  return typeof text === 'string' ? text.replace(/\s+/g, ' ').trim().slice(0, 500) : ''
-}
-
-function retryAfter(answer: Pick<HttpAnswer, 'header'>): string | undefined {
-  return answer.header('retry-after')
+function judgeLimit({ header, attempt: { host, signedIn } }: Refusal): Judgement {
+  const seconds = secondsToWait({ header })
+  const wait = seconds === undefined ? '' : `; it asks to wait ${seconds} s`
+  return { code: 'RATE_LIMITED', why: `${host} limits ${signedIn ? 'this user' : 'anonymous users'}${wait}` }
 }

@@ -1,5 +1,7 @@
+export { type Artifact, type ArtifactBlob, pushArtifact } from './artifact.js'
 export type { CredentialOptions } from './credentials.js'
 export { type EmbeddedRegistry, type EmbeddedRegistryOptions, embeddedRegistry } from './embedded/index.js'
 export type { EndpointOptions } from './endpoint.js'
-export { type OciRegistryOptions, ociRegistry } from './registry.js'
+export type { Referrer, ReferrersOptions } from './referrers.js'
+export { type OciRegistry, type OciRegistryOptions, ociRegistry } from './registry.js'
 export { type EmbeddedRegistryServer, type ServeRegistryOptions, serveRegistry } from './server/index.js'

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   type Context,
   type Descriptor,
@@ -39,19 +40,24 @@ export async function resolveAt(client: Client, place: ImagePlace, context: Cont
 
 /** The bytes of a manifest, and the type that the registry says it has; `undefined` when it is not there. */
 export async function fetchManifest(client: Client, place: ImagePlace, context: Context) {
-  const answer = await client.send({ ...manifestCall(client, place), method: 'GET' }, context)
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of answer.body) {
-    size += chunk.byteLength
-    if (size > manifestLimitBytes) throw failed(client, place, 'the manifest is larger than 8 MiB')
-    chunks.push(chunk)
-  }
-  const bytes = Buffer.concat(chunks)
+  const call = { ...manifestCall(client, place), method: 'GET' } as const
+  const { answer, bytes, cutOff } = await client.read(call, manifestLimitBytes, context)
+  if (cutOff) throw failed(client, place, 'the manifest is larger than 8 MiB')
   if (answer.status === 200) return { bytes, mediaType: typeOf(answer.header('content-type')) }
-  const { code } = parseBody(bytes.toString())
+  const { code } = parseBody(Buffer.from(bytes).toString())
   if (/UNKNOWN|NOT_FOUND/.test(code)) return undefined
   throw failed(client, place, 'it answers 404 without saying that the manifest is unknown')
+}
+
+/** The manifest that a digest names: exactly those bytes, or a `DIGEST_MISMATCH`. */
+export async function fetchExactly(client: Client, place: ImagePlace, context: Context) {
+  const found = await fetchManifest(client, place, context)
+  const parts = parseDigest(place.reference)
+  if (!found || !parts) return undefined
+  const hex = createHash(parts.algorithm).update(found.bytes).digest('hex')
+  if (hex === parts.hex) return found
+  const { host } = client.endpoint
+  throw new KiwiError('DIGEST_MISMATCH', `what ${host} gives for ${place.reference} is something else`)
 }
 
 async function fetchDescriptor(client: Client, place: ImagePlace, context: Context): Promise<Descriptor | undefined> {

@@ -8,12 +8,10 @@ export interface RetryOptions {
   readonly firstWaitMs?: number | undefined
   /** Default 8000. */
   readonly longestWaitMs?: number | undefined
-  /** A registry that asks for a longer wait (`Retry-After`) is not waited for: the error says how long. Default 60,000. */
+  /** A registry that asks for a longer wait (`Retry-After`) is not waited for: the error says how long (`evidence.retryAfterSeconds`). Default 60,000. */
   readonly longestRetryAfterMs?: number | undefined
   /** For tests: waits, and rejects when the signal fires. */
   readonly wait?: ((milliseconds: number, signal: AbortSignal) => Promise<void>) | undefined
-  /** For tests: milliseconds since 1970, to which an HTTP date is compared. */
-  readonly now?: (() => number) | undefined
 }
 
 /** Counts the tries of one request, or of a transfer that takes several. */
@@ -29,13 +27,13 @@ const passing: ReadonlySet<number> = new Set([408, 429, 499, 500, 502, 503, 504,
 
 export function triesOf(options: RetryOptions = {}): Tries {
   const { tries = 5, firstWaitMs = 500, longestWaitMs = 8_000, longestRetryAfterMs = 60_000 } = options
-  const { wait = waitFor, now = Date.now } = options
+  const { wait = waitFor } = options
   let made = 1
   return {
     async next(error, { signal }) {
       signal.throwIfAborted()
-      const askedMs = askedWaitMs(error, now())
-      if (made >= tries || (askedMs ?? 0) > longestRetryAfterMs) throw withWait(error, askedMs)
+      const askedMs = askedWaitMs(error)
+      if (made >= tries || (askedMs ?? 0) > longestRetryAfterMs) throw error
       const backoffMs = Math.min(longestWaitMs, firstWaitMs * 2 ** (made - 1)) * (0.5 + Math.random() / 2)
       made += 1
       await wait(Math.max(askedMs ?? 0, backoffMs), signal).catch((reason: unknown) => {
@@ -80,21 +78,8 @@ function isRecord(value: Json | undefined): value is { readonly [name: string]: 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function askedWaitMs(error: KiwiError, nowMs: number): number | undefined {
-  const asked = evidenceOf(error, 'retryAfter')
-  return typeof asked === 'string' ? retryAfterMs(asked, nowMs) : undefined
-}
-
-/** `Retry-After`: seconds or an HTTP date (RFC 9110 §10.2.3). `undefined` when it is neither. */
-export function retryAfterMs(header: string, nowMs: number): number | undefined {
-  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
-}
-
-function withWait(error: KiwiError, askedMs: number | undefined): KiwiError {
-  if (askedMs === undefined) return error
-  const { code, message, evidence } = error
-  const more = { ...(isRecord(evidence) ? evidence : {}), retryAfterSeconds: Math.ceil(askedMs / 1000) }
-  return new KiwiError(code, message, { ...error, evidence: more, cause: error.cause })
+/** From `Retry-After`, in whichever form. */
+function askedWaitMs(error: KiwiError): number | undefined {
+  const seconds = evidenceOf(error, 'retryAfterSeconds')
+  return typeof seconds === 'number' ? seconds * 1000 : undefined
 }

@@ -6,3 +6,7 @@ export function pullScope(repository: string): string {
 export function pushScope(repository: string): string {
   return `repository:${repository}:pull,push`
 }
+
+export function deleteScope(repository: string): string {
+  return `repository:${repository}:pull,push,delete`
+}

@@ -11,6 +11,7 @@ import {
 } from '@kiwi/core'
 import type { Client } from './client.js'
 import { accept } from './pull.js'
+import { noteSubject } from './referrers.js'
 import { statusOf } from './retry.js'
 import { pushScope } from './scopes.js'
 import { type UploadOptions, uploadBlob } from './upload.js'
@@ -179,14 +180,17 @@ async function putManifest(place: Place, { bytes, mediaType, tag }: Manifest, co
     effect: 'unknown',
     again: true,
   } as const
+  let subject: string | undefined
   try {
     const answer = await client.send(call, context)
     await answer.discard()
+    subject = answer.header('oci-subject')
     requireSame(digest, answer.header('docker-content-digest'), doing)
   } catch (error) {
     seen.blobs.clear() // what was seen may have been cleared away since
     if (!(await isTaggedAlready(place, tag, digest, error, context))) throw error
   }
+  await noteSubject(client, name, { bytes, mediaType, digest }, subject, context)
   return { mediaType, digest, size: bytes.byteLength }
 }
 
