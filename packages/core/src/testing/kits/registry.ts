@@ -19,6 +19,8 @@ export interface RegistryKitOptions {
   readonly secrets?: Readonly<Record<string, string>> | undefined
   /** Changes a stored blob behind the registry's back; see `imageEndsKit`. */
   readonly damage?: ((digest: string) => Promise<void>) | undefined
+  /** Has the registry clear away what it does not protect, as its own rules would (untagged manifests, garbage). */
+  readonly clearAway?: ((repository: string) => Promise<void>) | undefined
 }
 
 interface Bench {
@@ -118,6 +120,10 @@ export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
       assert.deepEqual(tags.sort(), ['main-a1b2c3d', 'v1', 'v2'])
     }),
     one('removes an image with its tags and no other, where it says that it can, or says that it may not', removes),
+    one('says of each image that it is to protect whether it is kept, or why not', tellsProtected),
+    one('protects by tags of its own, and lets go of what is no more named', protectsByTags),
+    one('protects again without a change, and all images stay readable', protectsAgain),
+    one('clears away what is not protected, and nothing else', (given) => survives(given, options.clearAway)),
     ...imageEndsKit({ ends, damage: options.damage }),
   ]
 }
@@ -146,9 +152,105 @@ async function removes(given: Bench): Promise<void> {
   assert.equal(await registry.remove(place, context), false, 'it was removed twice')
 }
 
+async function tellsProtected(given: Bench): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.protect) return
+  const tagged = await pushed(given, 'v1')
+  const untagged = await pushed(given)
+  const missing = `sha256:${'0'.repeat(64)}`
+  const asked = [tagged.root.digest, untagged.root.digest, missing, tagged.root.digest]
+  const { kept, notKept } = await registry.protect(repository, asked, context)
+  assert.deepEqual([...kept].sort(), [tagged.root.digest, untagged.root.digest].sort(), 'what was kept, each once')
+  assert.deepEqual(
+    notKept.map(({ digest }) => digest),
+    [missing],
+  )
+  assert.ok(notKept.every(({ because }) => because !== ''))
+  const nowhere = await registry.protect(`${repository}-other`, [missing], context)
+  assert.deepEqual([nowhere.kept, nowhere.notKept.map(({ digest }) => digest)], [[], [missing]])
+}
+
+async function protectsByTags(given: Bench): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.protect || !registry.tags) return
+  const [first, second, third] = [await pushed(given, 'v1'), await pushed(given), await pushed(given, 'v3')]
+  const digests = [first.root.digest, second.root.digest]
+  const { by, kept } = await registry.protect(repository, digests, context)
+  assert.deepEqual([...kept].sort(), digests.toSorted())
+  if (by !== 'keep-tags') return
+  const named = await digestsByTag(given)
+  const own = Object.keys(named).filter((tag) => !['v1', 'v3'].includes(tag))
+  assert.deepEqual(own.map((tag) => named[tag]).sort(), digests.toSorted(), 'a tag of its own for each digest')
+  assert.deepEqual([named.v1, named.v3], [first.root.digest, third.root.digest], 'tags of people were moved')
+  await registry.protect(repository, [second.root.digest], context)
+  const later = await digestsByTag(given)
+  const right = await mayRemove(given)
+  const ownLater = Object.keys(later).filter((tag) => !['v1', 'v3'].includes(tag))
+  const expected = right ? [second.root.digest] : digests
+  assert.deepEqual(ownLater.map((tag) => later[tag]).sort(), expected.toSorted(), 'what was let go of')
+  assert.deepEqual([later.v1, later.v3], [first.root.digest, third.root.digest], 'tags of people went')
+}
+
+async function protectsAgain(given: Bench): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.protect) return
+  const images = [await pushed(given, 'v1'), await pushed(given), await pushed(given, 'v3')]
+  const digests = images.map(({ root }) => root.digest)
+  const first = await registry.protect(repository, digests.slice(0, 2), context)
+  const tags = await digestsByTag(given)
+  const second = await registry.protect(repository, digests.slice(0, 2).reverse(), context)
+  assert.deepEqual([...second.kept].sort(), [...first.kept].sort())
+  assert.deepEqual(await digestsByTag(given), tags)
+  assert.deepEqual((await registry.protect(repository, [], context)).kept, [])
+  for (const [index, digest] of digests.entries()) {
+    const found = await registry.resolve({ repository, reference: digest }, context)
+    assert.equal(found?.digest, digest, `letting go removed image ${index}`)
+  }
+  for (const reference of ['v1', 'v3'])
+    assert.ok(await registry.resolve({ repository, reference }, context), `letting go removed the tag ${reference}`)
+}
+
+async function survives(given: Bench, clearAway: RegistryKitOptions['clearAway']): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.protect || !clearAway) return
+  const tagged = await pushed(given, 'v1')
+  const [kept, loose] = [await pushed(given), await pushed(given)]
+  const there = async ({ root }: { readonly root: { readonly digest: string } }) =>
+    (await registry.resolve({ repository, reference: root.digest }, context)) !== undefined
+  await registry.protect(repository, [kept.root.digest], context)
+  await clearAway(repository)
+  assert.deepEqual([await there(tagged), await there(kept)], [true, true], 'a tagged or a protected image is gone')
+  const cleared = !(await there(loose)) // some clear away later than others
+  await registry.protect(repository, [], context)
+  await clearAway(repository)
+  assert.equal(await there(tagged), true, 'a tagged image is gone')
+  if (cleared) assert.equal(await there(kept), false, 'what was let go of is still kept')
+}
+
+async function digestsByTag({ registry, repository, context }: Bench): Promise<Record<string, string | undefined>> {
+  const tags = registry.tags ? await Array.fromAsync(registry.tags(repository, context)) : []
+  const found = tags.map(async (reference) => {
+    const image = await registry.resolve({ repository, reference }, context)
+    return [reference, image?.digest] as const
+  })
+  return Object.fromEntries(await Promise.all(found))
+}
+
+/** Found out in a repository of its own. */
+async function mayRemove(given: Bench): Promise<boolean> {
+  const { registry, context } = given
+  const repository = `${given.repository}-trial`
+  const { root } = await pushed({ ...given, repository }, 'trial')
+  const removed = registry.remove?.({ repository, reference: root.digest }, context) ?? Promise.resolve(false)
+  return removed.catch(() => false)
+}
+
 /** The image kit's own contexts know no secrets. */
 function sinkWith(sink: ReturnType<Registry['sink']>, { secret }: Bench['context']): ReturnType<Registry['sink']> {
   return {
+    ...(sink.retag && {
+      retag: async (bytes, options, context) => sink.retag?.(bytes, options, { ...context, secret }),
+    }),
     has: (descriptor, context) => sink.has(descriptor, { ...context, secret }),
     blob: (upload, context) => sink.blob(upload, { ...context, secret }),
     manifest: (bytes, options, context) => sink.manifest(bytes, options, { ...context, secret }),
