@@ -94,9 +94,10 @@ async function uploadStream(
     () => session,
     context,
     async () => {
-      const there = await sendPart(target, session, { body: body() }, context).catch((error: unknown) => {
-        if (read.ended && isPassing(error)) return readBack(target, session, context) // only the answer may be lost
-        throw cannotRepeat(error)
+      const there = await sendPart(target, session, { body: body() }, context).catch(async (error: unknown) => {
+        const got = read.ended && isPassing(error) ? await readBack(target, session, context) : undefined
+        if (got === undefined || got !== read.size) throw cannotRepeat(error)
+        return got // only the answer was lost
       })
       digest = `sha256:${hash.digest('hex')}`
       if (there !== undefined && there > 0 && there !== read.size) throw partlyTaken(target, there, read.size)
