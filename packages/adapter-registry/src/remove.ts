@@ -29,11 +29,12 @@ async function untag(client: Client, place: ImagePlace, context: Context): Promi
   const found = image && (await fetchExactly(client, { ...place, reference: image.digest }, context))
   if (!image || !found) return false
   const { repository, reference: tag } = place
-  await proveDeletes(client, repository, context)
+  const doing = doingTo(client, place)
+  await proveDeletes(client, repository, doing, context)
   const stand = standIn()
   await putManifest(client, repository, { bytes: stand, tag }, context)
   try {
-    await deleteManifest(client, { repository, reference: digestOf(stand) }, context)
+    await deleteManifest(client, { repository, reference: digestOf(stand) }, context, doing)
   } catch (error) {
     const { signal: _, ...rest } = context
     const signal = AbortSignal.timeout(restoreWithinMs)
@@ -45,17 +46,22 @@ async function untag(client: Client, place: ImagePlace, context: Context): Promi
 
 const restoreWithinMs = 30_000
 
-/** Before the tag is moved: a registry that keeps everything would leave it on the stand-in. */
-async function proveDeletes(client: Client, repository: string, context: Context): Promise<void> {
-  const name = client.endpoint.repository(repository)
+/**
+ * Before the tag is moved: a registry that keeps everything would leave it on the stand-in. Most say so of what they do not even have; the others
+ * are left with a manifest that no tag names.
+ */
+async function proveDeletes(client: Client, repository: string, doing: string, context: Context): Promise<void> {
+  const missing = digestOf(Buffer.from(randomUUID()))
+  await deleteManifest(client, { repository, reference: missing }, context, doing)
   const expected = { digest: digestOf(emptyContent), size: emptyContent.byteLength }
   const open = async function* () {
     yield emptyContent
   }
+  const name = client.endpoint.repository(repository)
   await uploadBlob(client, name, { mediaType: 'application/octet-stream', expected, open }, context)
   const trial = standIn()
   await putManifest(client, repository, { bytes: trial }, context)
-  await deleteManifest(client, { repository, reference: digestOf(trial) }, context)
+  await deleteManifest(client, { repository, reference: digestOf(trial) }, context, doing)
 }
 
 /** A manifest that nobody else has: deleting it removes the tag that names it, and no image. */
@@ -64,7 +70,12 @@ function standIn(): Uint8Array {
   return artifactManifest({ artifactType: 'application/vnd.kiwi.untag', blobs: [], annotations })
 }
 
-async function deleteManifest(client: Client, place: ImagePlace, context: Context): Promise<boolean> {
+async function deleteManifest(
+  client: Client,
+  place: ImagePlace,
+  context: Context,
+  doing = doingTo(client, place),
+): Promise<boolean> {
   const { endpoint } = client
   const name = endpoint.repository(place.repository)
   const call = {
@@ -72,7 +83,7 @@ async function deleteManifest(client: Client, place: ImagePlace, context: Contex
     to: `/v2/${name}/manifests/${place.reference}`,
     scopes: [deleteScope(name)],
     expect: [200, 202, 204],
-    doing: `delete ${describePlace(endpoint.host, place)}`,
+    doing,
     effect: 'unknown',
   } as const
   try {
@@ -87,6 +98,10 @@ async function deleteManifest(client: Client, place: ImagePlace, context: Contex
       cause: error,
     })
   }
+}
+
+function doingTo({ endpoint }: Client, place: ImagePlace): string {
+  return `delete ${describePlace(endpoint.host, place)}`
 }
 
 /** 2.8.2 takes a tag for a malformed digest. */
