@@ -1,17 +1,21 @@
 import {
   type Context,
   type Descriptor,
+  type Digest,
   type ImagePlace,
   type ImageSource,
   KiwiError,
   type Probe,
+  type Protection,
   type Registry,
 } from '@kiwi/core'
-import { isTag, requirePlace, requireRepository } from '../names.js'
+import { isTag, parseDigest, requirePlace, requireRepository } from '../names.js'
 import { type EmbeddedRegistryServer, serveRegistry } from '../server/index.js'
-import { openStorage, type Storage } from '../storage/index.js'
+import { type Collected, type CollectOptions, openStorage, type Storage } from '../storage/index.js'
 import { folderSink } from './sink.js'
 import { folderSource } from './source.js'
+
+export type { Collected, CollectOptions }
 
 export interface EmbeddedRegistryOptions {
   /** Made when it is missing. Several processes may use it at a time; each serves it on a port of its own. */
@@ -22,6 +26,12 @@ export interface EmbeddedRegistryOptions {
 
 /** A registry in a folder of this machine. This process reads and writes the folder itself; engines are served over HTTP. */
 export interface EmbeddedRegistry extends Registry, AsyncDisposable {
+  tags(repository: string, context: Context): AsyncIterable<string>
+  remove(place: ImagePlace, context: Context): Promise<boolean>
+  /** `by: 'folder'`: garbage collection keeps every manifest, tagged or not, so that all of them stay until `remove`. */
+  protect(repository: string, digests: readonly Digest[], context: Context): Promise<Protection>
+  /** Frees what no manifest needs any more, also while others push; see the options for how recent it may be. */
+  collectGarbage(options?: CollectOptions): Promise<Collected>
   /** Resolves when the server runs: `address` can answer from then on. */
   listen(): Promise<EmbeddedRegistryServer>
 }
@@ -54,6 +64,16 @@ export function embeddedRegistry(options: EmbeddedRegistryOptions): EmbeddedRegi
     sink(repository) {
       return folderSink(storage, requireRepository(repository))
     },
+    async *tags(repository) {
+      yield* (await storage.repositories.tags(requireRepository(repository))) ?? []
+    },
+    async remove(place) {
+      const { repository, reference } = requirePlace(place)
+      const { removeTag, removeManifest } = storage.repositories
+      return isTag(reference) ? removeTag(repository, reference) : removeManifest(repository, reference)
+    },
+    protect: (repository, digests) => protect(storage, requireRepository(repository), digests),
+    collectGarbage: storage.collect,
     address: (repository) => `${server.address()}/${requireRepository(repository)}`,
     [Symbol.asyncDispose]: server.stop,
   }
@@ -90,6 +110,17 @@ async function resolve({ content, repositories }: Storage, place: ImagePlace): P
   if (digest === undefined) return undefined
   const [mediaType, size] = await Promise.all([repositories.manifestType(repository, digest), content.size(digest)])
   return mediaType === undefined || size === undefined ? undefined : { mediaType, digest, size }
+}
+
+async function protect(storage: Storage, repository: string, digests: readonly Digest[]): Promise<Protection> {
+  const kept: Digest[] = []
+  const notKept: { readonly digest: Digest; readonly because: string }[] = []
+  for (const digest of new Set(digests)) {
+    const found = parseDigest(digest) && (await resolve(storage, { repository, reference: digest }))
+    if (found) kept.push(digest)
+    else notKept.push({ digest, because: 'the folder does not have it' })
+  }
+  return { by: 'folder', kept, notKept }
 }
 
 async function openSource(

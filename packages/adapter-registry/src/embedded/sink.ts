@@ -7,6 +7,7 @@ import {
   isIndex,
   isManifest,
 } from '@kiwi/core'
+import { parseDigest } from '../names.js'
 import { reportProgress } from '../progress.js'
 import type { Storage } from '../storage/index.js'
 
@@ -18,7 +19,7 @@ export function folderSink({ content, repositories }: Storage, repository: strin
         isManifest(mediaType) || isIndex(mediaType)
           ? (await repositories.manifestType(repository, digest)) !== undefined
           : await repositories.hasBlob(repository, digest)
-      return linked && (await content.size(digest)) !== undefined
+      return linked && (await content.keep(digest)) !== undefined
     },
     async blob(upload, context) {
       const stored = (await adopt(content, upload, context)) ?? (await write(content, upload, context))
@@ -29,10 +30,18 @@ export function folderSink({ content, repositories }: Storage, repository: strin
       const digest = digestOf(bytes)
       await content.writeBytes(bytes, digest)
       await content.sync()
-      await repositories.addManifest(repository, { digest, mediaType, tag })
+      await repositories.addManifest(repository, { digest, mediaType, tags: tag === undefined ? [] : [tag] })
+      const subject = subjectOf(bytes)
+      if (subject !== undefined) await repositories.addReferrer(repository, subject, digest)
       return { mediaType, digest, size: bytes.byteLength }
     },
   }
+}
+
+function subjectOf(bytes: Uint8Array): string | undefined {
+  const { subject }: { subject?: { digest?: unknown } } = JSON.parse(Buffer.from(bytes).toString())
+  const digest = subject?.digest
+  return typeof digest === 'string' && parseDigest(digest) ? digest : undefined
 }
 
 async function adopt(
@@ -40,7 +49,7 @@ async function adopt(
   { expected, mediaType }: BlobUpload,
   context: Context,
 ): Promise<Descriptor | undefined> {
-  if (!expected || (await content.size(expected.digest)) !== expected.size) return undefined
+  if (!expected || (await content.keep(expected.digest)) !== expected.size) return undefined
   const { digest, size } = expected
   context.report({ type: 'blob', direction: 'push', digest, state: 'mounted', bytes: size, totalBytes: size })
   return { mediaType, digest, size }

@@ -1,5 +1,5 @@
 import { parseDigest } from '../names.js'
-import { type Answer, empty, refuse } from './answer.js'
+import { type Answer, empty, isKnown, refuse } from './answer.js'
 import { parseRange } from './range.js'
 import type { Asked } from './route.js'
 
@@ -11,7 +11,7 @@ export async function answerBlob(asked: Asked): Promise<Answer> {
     return (await storage.repositories.unlinkBlob(repository, digest)) ? empty(202) : unknown(digest)
   }
   const linked = await storage.repositories.hasBlob(repository, digest)
-  const size = linked ? await storage.content.size(digest) : undefined
+  const size = linked ? await storage.content.keep(digest) : undefined
   if (size === undefined) return unknown(digest)
   const common = {
     'docker-content-digest': digest,
@@ -19,12 +19,13 @@ export async function answerBlob(asked: Asked): Promise<Answer> {
     'accept-ranges': 'bytes',
     etag: `"${digest}"`,
   }
-  const range = parseRange(headers.range, size)
+  if (isKnown(headers['if-none-match'], digest)) return { status: 304, headers: common }
+  const isSame = headers['if-range'] === undefined || headers['if-range'] === common.etag
+  const range = isSame ? parseRange(headers.range, size) : undefined
   if (range === 'unsatisfiable') {
-    return {
-      ...refuse(416, 'RANGE_INVALID', `the blob has ${size} bytes`),
+    return refuse(416, 'RANGE_INVALID', `the blob has ${size} bytes`, {
       headers: { 'content-range': `bytes */${size}` },
-    }
+    })
   }
   const { start, end } = range ?? { start: 0, end: size - 1 }
   const body = method === 'HEAD' || size === 0 ? undefined : storage.content.read(digest, { start, end, signal })
@@ -40,5 +41,5 @@ export async function answerBlob(asked: Asked): Promise<Answer> {
 }
 
 function unknown(digest: string): Answer {
-  return refuse(404, 'BLOB_UNKNOWN', 'the repository has no such blob', { digest })
+  return refuse(404, 'BLOB_UNKNOWN', 'the repository has no such blob', { detail: { digest } })
 }

@@ -1,20 +1,28 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { KiwiError } from '@kiwi/core'
-import { openStorage, type Storage } from '../storage/index.js'
+import { openStorage, type Storage, uploadLifeMs } from '../storage/index.js'
 import { type Answer, refuse } from './answer.js'
 import { route } from './route.js'
+import { type RuleOptions, type Rules, refusalOf, rulesOf } from './rules.js'
+import { type SignIn, type SignInOptions, signInOf } from './sign-in.js'
 
-export interface ServeRegistryOptions {
+export type { SignInOptions }
+
+export interface ServeRegistryOptions extends RuleOptions {
   /** Made when it is missing. Several processes may serve it at a time. */
   readonly directory: string
   /** Default 0: any free one. */
   readonly port?: number | undefined
-  /** Default 127.0.0.1. There is no sign-in: whoever reaches the address may read and write. */
+  /** Default 127.0.0.1. Without `signIn`, whoever reaches the address may read and write. */
   readonly address?: string | undefined
+  /** Asks for user name and password (HTTP basic authentication). Default: everybody may do everything. */
+  readonly signIn?: SignInOptions | undefined
+  /** PEM. Default: plain HTTP. */
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined
   /** Lets the process end while the server runs. Default false. */
   readonly background?: boolean | undefined
 }
@@ -26,41 +34,57 @@ export interface EmbeddedRegistryServer {
   close(): Promise<void>
 }
 
-/** An upload that nobody touched for a day belongs to a client that is gone. */
-const uploadLifeMs = 24 * 60 * 60 * 1000
-
 /**
- * Serves a folder by the OCI distribution specification 1.1 over plain HTTP. Rejects with `REGISTRY_FAILED` when it cannot listen.
+ * Serves a folder by the OCI distribution specification 1.1. Rejects with `REGISTRY_FAILED` when it cannot listen.
  * @example await using server = await serveRegistry({ directory: '/var/lib/kiwi/registry', port: 5000 })
  */
 export async function serveRegistry(options: ServeRegistryOptions): Promise<EmbeddedRegistryServer & AsyncDisposable> {
-  const { directory, port = 0, address = '127.0.0.1', background = false } = options
-  const storage = openStorage(directory)
-  const server = createServer((request, response) => void serve(storage, request, response))
+  const { directory, port = 0, address = '127.0.0.1', background = false, tls, signIn } = options
+  const served: Served = { storage: openStorage(directory), rules: rulesOf(options), signIn: signInOf(signIn) }
+  const listener = (request: IncomingMessage, response: ServerResponse) => void serve(served, request, response)
+  const server = tls ? createSecureServer({ cert: tls.certificate, key: tls.key }, listener) : createServer(listener)
   server.keepAliveTimeout = 65_000
   server.requestTimeout = 0 // a layer may take as long as it takes
   if (background) letProcessEnd(server)
   await listen(server, port, address)
-  await storage.uploads.purge(uploadLifeMs)
-  const close = () => stop(server)
+  const purging = served.rules.readOnly ? undefined : await purgeNowAndThen(served.storage)
+  const close = async () => {
+    clearInterval(purging)
+    await stop(server)
+  }
   return { address: addressOf(server), close, [Symbol.asyncDispose]: close }
 }
 
-async function serve(storage: Storage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+interface Served {
+  readonly storage: Storage
+  readonly rules: Rules
+  readonly signIn: SignIn
+}
+
+async function purgeNowAndThen({ uploads }: Storage): Promise<NodeJS.Timeout> {
+  await uploads.purge(uploadLifeMs)
+  return setInterval(() => void uploads.purge(uploadLifeMs).catch(() => undefined), uploadLifeMs / 24).unref()
+}
+
+async function serve(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   try {
-    await send(response, await answer(storage, request, gone.signal))
+    await send(response, await answer(served, request, gone.signal))
   } catch {
     response.destroy() // the client went away, or a file failed in the middle of an answer
   }
 }
 
-async function answer(storage: Storage, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
-  const { method = 'GET', url = '/', headers } = request
-  const { pathname, searchParams: query } = new URL(url, 'http://registry.invalid')
+async function answer(served: Served, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+  const { storage, rules, signIn } = served
+  const { method = 'GET', headers } = request
+  const url = URL.parse(request.url ?? '/', 'http://registry.invalid')
+  if (!url) return refuse(400, 'NAME_INVALID', 'the request names no path')
+  const { pathname, searchParams: query } = url
   try {
-    return await route(pathname, { storage, method, query, headers, body: request, signal })
+    const refusal = (await signIn.refusal(headers.authorization, method, pathname)) ?? refusalOf(rules, method)
+    return refusal ?? (await route(pathname, { storage, rules, method, query, headers, body: request, signal }))
   } catch (error) {
     const full = KiwiError.from(error).code === 'DISK_FULL'
     return refuse(full ? 507 : 500, 'UNKNOWN', full ? 'the disk is full' : 'the folder could not be read or written')
@@ -68,9 +92,11 @@ async function answer(storage: Storage, request: IncomingMessage, signal: AbortS
 }
 
 async function send(response: ServerResponse, { status, headers, body }: Answer): Promise<void> {
-  response.writeHead(status, { ...headers, 'docker-distribution-api-version': 'registry/2.0' })
+  const own = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
+  const fields = Object.entries({ ...headers, ...own }).map(([name, value]) => [name, [value].flat()] as const)
+  response.writeHead(status, Object.fromEntries(fields))
   if (body === undefined || body instanceof Uint8Array) response.end(body)
-  else await pipeline(Readable.from(body), response)
+  else await pipeline(body, response)
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {

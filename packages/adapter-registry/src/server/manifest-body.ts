@@ -2,9 +2,6 @@ import { parseDigest } from '../names.js'
 import { type Answer, refuse } from './answer.js'
 import type { Asked } from './route.js'
 
-/** The specification asks for 4 MiB at least. */
-const limitBytes = 8 * 1024 * 1024
-
 /** A manifest that may be stored: its form is right and everything in it is there. */
 interface Accepted {
   readonly bytes: Buffer
@@ -13,7 +10,8 @@ interface Accepted {
 }
 
 export async function readManifest(asked: Asked): Promise<Accepted | Answer> {
-  const bytes = await readLimited(asked.body)
+  const limitBytes = asked.rules.manifestBytes
+  const bytes = await readLimited(asked.body, limitBytes)
   if (bytes === undefined) return refuse(413, 'SIZE_INVALID', `a manifest may have ${limitBytes} bytes`)
   const value = parseObject(bytes)
   if (value === undefined) return refuse(400, 'MANIFEST_INVALID', 'the manifest is not a JSON object')
@@ -24,35 +22,42 @@ export async function readManifest(asked: Asked): Promise<Accepted | Answer> {
   }
   const missing = await findMissing(asked, value)
   if (missing !== undefined) {
-    return refuse(400, 'MANIFEST_BLOB_UNKNOWN', 'the repository lacks a part of the manifest', { digest: missing })
+    const detail = { digest: missing }
+    return refuse(400, 'MANIFEST_BLOB_UNKNOWN', 'the repository lacks a part of the manifest', { detail })
   }
   return { bytes, mediaType, subject: digestIn(value.subject) }
 }
 
-async function readLimited(body: AsyncIterable<Uint8Array>): Promise<Buffer | undefined> {
+async function readLimited(body: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.byteLength
-    if (size > limitBytes) return undefined
-    chunks.push(chunk)
+    if (size <= limitBytes) chunks.push(chunk) // the rest is read and dropped, so that the client sees the answer
   }
-  return Buffer.concat(chunks)
+  return size > limitBytes ? undefined : Buffer.concat(chunks)
 }
 
-/** The digest of the first blob or manifest that is named and not there. Layers with `urls` lie elsewhere on purpose. */
+/**
+ * The digest of the first blob or manifest that is named and not there. Layers with `urls` lie elsewhere on purpose. What is there is kept from
+ * a garbage collection that may be running.
+ */
 async function findMissing(
-  { storage: { repositories }, repository }: Asked,
+  { storage: { content, repositories }, repository }: Asked,
   { config, layers, manifests }: JsonObject,
 ): Promise<string | undefined> {
   for (const part of [config, ...listOf(layers)]) {
     const digest = digestIn(part)
     const elsewhere = isObject(part) && Array.isArray(part.urls)
-    if (digest !== undefined && !elsewhere && !(await repositories.hasBlob(repository, digest))) return digest
+    if (digest === undefined || elsewhere) continue
+    const isThere = (await repositories.hasBlob(repository, digest)) && (await content.keep(digest)) !== undefined
+    if (!isThere) return digest
   }
   for (const child of listOf(manifests)) {
     const digest = digestIn(child)
-    if (digest !== undefined && (await repositories.manifestType(repository, digest)) === undefined) return digest
+    if (digest === undefined) continue
+    const isThere = (await repositories.manifestType(repository, digest)) !== undefined
+    if (!isThere || (await content.keep(digest)) === undefined) return digest
   }
   return undefined
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isTag, parseDigest } from '../names.js'
-import { type Answer, empty, refuse } from './answer.js'
+import { type Answer, empty, isKnown, refuse } from './answer.js'
 import { readManifest } from './manifest-body.js'
 import type { Asked } from './route.js'
 
@@ -16,43 +16,43 @@ export async function answerManifest(asked: Asked): Promise<Answer> {
   return method === 'DELETE' ? remove(asked) : get(asked)
 }
 
-async function get({ storage, method, repository, reference, signal }: Asked): Promise<Answer> {
+async function get({ storage, method, repository, reference, headers, signal }: Asked): Promise<Answer> {
   const { content, repositories } = storage
   const digest = isTag(reference) ? await repositories.tag(repository, reference) : reference
   const mediaType = digest === undefined ? undefined : await repositories.manifestType(repository, digest)
   if (digest === undefined || mediaType === undefined) return unknown(reference)
-  const size = await content.size(digest)
+  const size = await content.keep(digest)
   if (size === undefined) return unknown(reference)
+  const common = { 'content-type': mediaType, 'docker-content-digest': digest, etag: `"${digest}"` }
+  if (isKnown(headers['if-none-match'], digest)) return { status: 304, headers: common }
   return {
     status: 200,
-    headers: {
-      'content-type': mediaType,
-      'content-length': String(size),
-      'docker-content-digest': digest,
-      etag: `"${digest}"`,
-    },
+    headers: { ...common, 'content-length': String(size) },
     body: method === 'HEAD' ? undefined : content.read(digest, { signal }),
   }
 }
 
 async function put(asked: Asked): Promise<Answer> {
-  const { storage, repository, reference } = asked
+  const { storage, repository, reference, query } = asked
+  const more = query.getAll('tag')
+  if (!more.every(isTag)) return refuse(400, 'TAG_INVALID', 'a tag is not well-formed')
   const read = await readManifest(asked)
   if ('status' in read) return read
   const { bytes, mediaType, subject } = read
-  const tag = isTag(reference) ? reference : undefined
   const digest = hash(bytes, parseDigest(reference)?.algorithm ?? 'sha256')
-  if (tag === undefined && reference !== digest) {
-    return refuse(400, 'DIGEST_INVALID', 'the manifest is not the one of the digest', { digest })
+  if (!isTag(reference) && reference !== digest) {
+    return refuse(400, 'DIGEST_INVALID', 'the manifest is not the one of the digest', { detail: { digest } })
   }
   await storage.content.writeBytes(bytes, digest)
   await storage.content.sync()
-  await storage.repositories.addManifest(repository, { digest, mediaType, tag })
+  const tags = isTag(reference) ? [reference, ...more] : more
+  await storage.repositories.addManifest(repository, { digest, mediaType, tags })
   if (subject !== undefined) await storage.repositories.addReferrer(repository, subject, digest)
   return empty(201, {
     location: `/v2/${repository}/manifests/${digest}`,
     'docker-content-digest': digest,
     ...(subject !== undefined && { 'oci-subject': subject }),
+    ...(more.length > 0 && { 'oci-tag': more }),
   })
 }
 
@@ -68,5 +68,5 @@ function hash(bytes: Uint8Array, algorithm: 'sha256' | 'sha512'): string {
 }
 
 function unknown(reference: string): Answer {
-  return refuse(404, 'MANIFEST_UNKNOWN', 'the repository has no such manifest', { reference })
+  return refuse(404, 'MANIFEST_UNKNOWN', 'the repository has no such manifest', { detail: { reference } })
 }

@@ -4,7 +4,10 @@ export interface ByteRange {
   readonly end: number
 }
 
-/** Reads a `Range` header with one range (RFC 9110 §14.1.2). `undefined`: answer the whole, as for any form we do not serve. */
+/**
+ * Reads a `Range` header with one range (RFC 9110 §14.1.2). `undefined`: answer the whole, as for any form we do not serve. One that ends before
+ * it begins may be ignored or refused; refused, nobody takes the whole for the part.
+ */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [match, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? []
   if (match === undefined || (first === '' && last === '')) return undefined
@@ -14,6 +17,5 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
   }
   const start = Number(first)
   const end = last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (last !== '' && Number(last) < start) return undefined
-  return start >= size ? 'unsatisfiable' : { start, end }
+  return start >= size || end < start ? 'unsatisfiable' : { start, end }
 }

@@ -7,8 +7,8 @@ export async function answerTags({ storage, repository, query }: Asked): Promise
   if (all === undefined) return refuse(404, 'NAME_UNKNOWN', 'nothing was ever pushed there')
   const last = query.get('last')
   const rest = last === null ? all : all.filter((tag) => tag > last)
-  const count = query.has('n') ? Number(query.get('n')) : rest.length
-  const tags = Number.isSafeInteger(count) && count >= 0 ? rest.slice(0, count) : rest
+  const count = /^\d{1,15}$/.test(query.get('n') ?? '') ? Number(query.get('n')) : rest.length
+  const tags = rest.slice(0, count)
   const next = tags.length < rest.length ? tags.at(-1) : undefined
   const link = next === undefined ? {} : { link: nextPage(repository, count, next) }
   return json(200, { name: repository, tags }, link)

@@ -12,53 +12,73 @@ export async function startUpload(asked: Asked): Promise<Answer> {
   }
   const whole = query.get('digest')
   if (whole && !parseDigest(whole)) return refuse(400, 'DIGEST_INVALID', 'the digest is not well-formed')
-  const id = await storage.uploads.begin()
+  const isLong = query.get('digest-algorithm') === 'sha512' || whole?.startsWith('sha512:')
+  const id = await storage.uploads.begin(isLong ? 'sha512' : 'sha256')
   return whole ? finish({ ...asked, reference: id }, whole) : accepted(202, repository, id, 0)
 }
 
 /** GET, PATCH, PUT and DELETE of an upload that was started. */
 export async function answerUpload(asked: Asked): Promise<Answer> {
-  const { storage, method, repository, reference: id, query, headers, body, signal } = asked
+  const { storage, method, repository, reference: id, query } = asked
   const size = isUploadId(id) ? await storage.uploads.size(id) : undefined
-  if (size === undefined) return refuse(404, 'BLOB_UPLOAD_UNKNOWN', 'there is no such upload')
-  if (method === 'GET') return accepted(204, repository, id, size)
+  if (size === undefined) return unknown()
+  if (method === 'GET' || method === 'HEAD') return accepted(204, repository, id, size)
   if (method === 'DELETE') {
     await storage.uploads.cancel(id)
     return empty(204)
   }
-  const refusal = checkChunk(headers['content-range'], headers['content-length'], size)
-  if (refusal) return refusal
-  if (method === 'PATCH') return accepted(202, repository, id, await storage.uploads.append(id, body, signal))
-  const digest = query.get('digest') ?? ''
-  return parseDigest(digest) ? finish(asked, digest) : refuse(400, 'DIGEST_INVALID', 'the digest is not well-formed')
+  if (method === 'PUT') return finish(asked, query.get('digest') ?? '')
+  const appended = await append(asked)
+  return typeof appended === 'number' ? accepted(202, repository, id, appended) : appended
 }
 
 /** Without `from`, anything in the folder may be mounted. */
 async function mayMount({ storage }: Asked, digest: string, from: string | null): Promise<boolean> {
   if (!parseDigest(digest) || (from !== null && !isRepository(from))) return false
   if (from !== null && !(await storage.repositories.hasBlob(from, digest))) return false
-  return (await storage.content.size(digest)) !== undefined
+  return (await storage.content.keep(digest)) !== undefined
 }
 
-/** Chunks come in order, each as long as it says (specification, "Pushing a blob in chunks"). */
-function checkChunk(range: string | undefined, length: string | undefined, size: number): Answer | undefined {
-  if (range === undefined) return undefined
-  const [match, first, last] = /^(?:bytes )?(\d+)-(\d+)$/.exec(range) ?? []
-  if (match === undefined || Number(first) !== size || Number(last) < Number(first)) {
-    return refuse(416, 'RANGE_INVALID', `the next chunk has to begin at ${size}`)
-  }
-  const announced = Number(last) - Number(first) + 1
-  if (length === undefined || Number(length) === announced) return undefined
-  return refuse(400, 'SIZE_INVALID', `the range is ${announced} bytes long, the chunk ${length}`)
-}
-
-async function finish({ storage, repository, reference: id, body, signal }: Asked, digest: string): Promise<Answer> {
-  await storage.uploads.append(id, body, signal)
+async function finish(asked: Asked, digest: string): Promise<Answer> {
+  const { storage, repository, reference: id } = asked
+  if (!parseDigest(digest)) return refuse(400, 'DIGEST_INVALID', 'the digest is not well-formed')
+  const appended = await append(asked)
+  if (typeof appended !== 'number') return appended
   if (!(await storage.uploads.finish(id, digest))) {
-    return refuse(400, 'DIGEST_INVALID', 'the bytes that arrived are not those of the digest', { digest })
+    const detail = { digest }
+    return refuse(400, 'DIGEST_INVALID', 'the bytes that arrived are not those of the digest', { detail })
   }
   await storage.repositories.linkBlob(repository, digest)
   return created(repository, digest)
+}
+
+/** The new size, or why nothing was appended. Chunks come in order, each as long as it says (specification, "Pushing a blob in chunks"). */
+async function append(asked: Asked): Promise<number | Answer> {
+  const { storage, rules, repository, reference: id, headers, body, signal } = asked
+  const chunk = parseChunk(headers['content-range'])
+  const length = headers['content-length']
+  if (chunk === 'malformed') return refuse(416, 'RANGE_INVALID', 'Content-Range is FIRST-LAST')
+  if (chunk && length !== undefined && Number(length) !== chunk.length) {
+    return refuse(400, 'SIZE_INVALID', `the range is ${chunk.length} bytes long, the chunk ${length}`)
+  }
+  const limitBytes = rules.blobBytes
+  const { state, size } = await storage.uploads.append(id, body, { at: chunk?.first, limitBytes, signal })
+  if (state === 'appended') return size
+  if (state === 'unknown') return unknown()
+  if (state === 'too-large') return refuse(413, 'SIZE_INVALID', `a blob may have ${limitBytes} bytes`)
+  const { headers: place = {} } = accepted(204, repository, id, size)
+  return refuse(416, 'RANGE_INVALID', `the next chunk has to begin at ${size}`, { headers: place })
+}
+
+function parseChunk(range: string | undefined) {
+  if (range === undefined) return undefined
+  const [match, first, last] = /^(?:bytes )?(\d+)-(\d+)$/.exec(range) ?? []
+  if (match === undefined || Number(last) < Number(first)) return 'malformed'
+  return { first: Number(first), length: Number(last) - Number(first) + 1 }
+}
+
+function unknown(): Answer {
+  return refuse(404, 'BLOB_UPLOAD_UNKNOWN', 'there is no such upload')
 }
 
 function accepted(status: 202 | 204, repository: string, id: string, size: number): Answer {

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, type ReadStream } from 'node:fs'
 import { type FileHandle, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Digest, verified } from '@kiwi/core'
-import { orMissing, syncDirectory, writeAtomically, writePart } from './files.js'
+import { keepFile, orMissing, syncDirectory, writeAtomically, writePart } from './files.js'
 
 /** Bytes by digest, in `blobs/<algorithm>/<hex>` as in an OCI image layout: whole or not there at all. */
 export interface Content {
   path(digest: Digest): string
   /** Bytes; `undefined` when it is not there. */
   size(digest: Digest): Promise<number | undefined>
+  /** As `size`, for somebody who counts on it from now on: a garbage collection leaves it alone for its grace period. */
+  keep(digest: Digest): Promise<number | undefined>
   /** From byte `start` to byte `end`, both included. */
-  read(digest: Digest, options?: ReadOptions): AsyncIterable<Uint8Array>
+  read(digest: Digest, options?: ReadOptions): ReadStream
   /** Stores a stream. Rejects with `DIGEST_MISMATCH` when it is not what was expected. */
   write(
     content: AsyncIterable<Uint8Array>,
@@ -35,15 +37,18 @@ export interface Stored {
   readonly size: number
 }
 
+const readBytes = 512 * 1024
+
 export function openContent(directory: string): Content {
   const blobs = join(directory, 'blobs')
   const path = (digest: Digest) => join(blobs, ...digest.split(':'))
   return {
     path,
     size: async (digest) => (await orMissing(stat(path(digest))))?.size,
+    keep: (digest) => keepFile(path(digest)),
     read: (digest, { start, end, signal } = {}) =>
       createReadStream(path(digest), {
-        highWaterMark: 256 * 1024,
+        highWaterMark: readBytes,
         ...(start !== undefined && { start }),
         ...(end !== undefined && { end }),
         ...(signal && { signal }),
@@ -74,7 +79,10 @@ async function writeContent(
   return { digest, size }
 }
 
-/** Writes a stream at the file's position and returns its length; each chunk is shown to `see` first. */
+/**
+ * Writes a stream at the file's position and returns its length. Each chunk is shown to `see`, which may hash it, while the one before is being
+ * written. What arrived before the stream broke is written.
+ */
 export async function writeAll(
   file: FileHandle,
   content: AsyncIterable<Uint8Array>,
@@ -82,12 +90,21 @@ export async function writeAll(
   see: (chunk: Uint8Array) => void,
 ): Promise<number> {
   let size = 0
-  for await (const chunk of content) {
-    signal.throwIfAborted()
-    see(chunk)
-    await writeWhole(file, chunk)
-    size += chunk.byteLength
+  let writing = Promise.resolve()
+  try {
+    for await (const chunk of content) {
+      signal.throwIfAborted()
+      see(chunk)
+      await writing
+      writing = writeWhole(file, chunk)
+      writing.catch(() => undefined) // thrown where it is awaited
+      size += chunk.byteLength
+    }
+  } catch (error) {
+    await writing.catch(() => undefined)
+    throw error
   }
+  await writing
   return size
 }
 

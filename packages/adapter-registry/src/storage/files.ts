@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { type FileHandle, mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 
 /** Writes a whole file or none: readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
@@ -57,6 +57,57 @@ export async function orMissing<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** The size of a file that somebody counts on from now on, so that `sweep` leaves it alone; `undefined` when it is not there. */
+export async function keepFile(path: string): Promise<number | undefined> {
+  const found = await orMissing(stat(path))
+  if (!found || Date.now() - found.mtimeMs < 1000) return found?.size
+  const now = new Date()
+  try {
+    await utimes(path, now, now)
+    return found.size
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    if (hasCode(error, 'EROFS', 'EPERM', 'EACCES')) return found.size // a folder that is only read
+    throw error
+  }
+}
+
+const asidePrefix = '.swept-'
+
+/**
+ * Removes a file that nobody has kept since; answers its size, `undefined` when it stays. It is set aside first and looked at once more: who keeps it
+ * in between gets it back, who comes later is told that it is not there.
+ */
+export async function sweep(path: string, sinceMs: number): Promise<number | undefined> {
+  const found = await orMissing(stat(path))
+  if (!found || found.mtimeMs >= sinceMs) return undefined
+  const aside = join(dirname(path), `${asidePrefix}${basename(path)}`)
+  const isAside = await orMissing(rename(path, aside).then(() => true))
+  return isAside ? settle(aside, sinceMs) : undefined
+}
+
+/** Ends what a process that died in the middle of `sweep` has begun. Answers whether the name was one of those. */
+export async function settleAside(path: string, sinceMs: number): Promise<boolean> {
+  if (!basename(path).startsWith(asidePrefix)) return false
+  await settle(path, sinceMs)
+  return true
+}
+
+async function settle(aside: string, sinceMs: number): Promise<number | undefined> {
+  const found = await orMissing(stat(aside))
+  if (!found) return undefined
+  if (found.mtimeMs < sinceMs) {
+    await rm(aside, { force: true })
+    return found.size
+  }
+  await orMissing(rename(aside, join(dirname(aside), basename(aside).slice(asidePrefix.length))))
+  return undefined
+}
+
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+  return hasCode(error, 'ENOENT', 'ENOTDIR')
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

@@ -1,10 +1,11 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Digest } from '@kiwi/core'
-import { inDirectory, orMissing, syncDirectory, writeAtomically } from './files.js'
+import { inDirectory, keepFile, orMissing, syncDirectory, writeAtomically } from './files.js'
 
 /** Which content belongs to which repository, and under which tags. One small file each, so that processes can share the folder. */
 export interface Repositories {
+  /** Who asks counts on it from now on: a garbage collection leaves it alone for its grace period. */
   hasBlob(repository: string, digest: Digest): Promise<boolean>
   linkBlob(repository: string, digest: Digest): Promise<void>
   /** `false` when it was not there. */
@@ -13,7 +14,7 @@ export interface Repositories {
   manifestType(repository: string, digest: Digest): Promise<string | undefined>
   addManifest(
     repository: string,
-    manifest: { readonly digest: Digest; readonly mediaType: string; readonly tag?: string | undefined },
+    manifest: { readonly digest: Digest; readonly mediaType: string; readonly tags: readonly string[] },
   ): Promise<void>
   /** Removes the manifest and every tag that names it; `false` when it was not there. */
   removeManifest(repository: string, digest: Digest): Promise<boolean>
@@ -34,15 +35,15 @@ export function openRepositories(directory: string): Repositories {
   const readTag = (repository: string, tag: string) => orMissing(readFile(tagFile(repository, tag), 'utf8'))
   const listTags = async (repository: string) => (await orMissing(readdir(place(repository, '_tags')))) ?? []
   return {
-    hasBlob: (repository, digest) => exists(blob(repository, digest)),
+    hasBlob: async (repository, digest) => (await keepFile(blob(repository, digest))) !== undefined,
     linkBlob: (repository, digest) =>
       inDirectory(blob(repository, digest), () => writeFile(blob(repository, digest), '')),
     unlinkBlob: (repository, digest) => remove(blob(repository, digest)),
     manifestType: (repository, digest) => orMissing(readFile(manifest(repository, digest), 'utf8')),
-    async addManifest(repository, { digest, mediaType, tag }) {
+    async addManifest(repository, { digest, mediaType, tags }) {
       await writeAtomically(manifest(repository, digest), mediaType)
-      if (tag !== undefined) await writeAtomically(tagFile(repository, tag), digest)
-      await syncDirectory(dirname(tag === undefined ? manifest(repository, digest) : tagFile(repository, tag)))
+      for (const tag of tags) await writeAtomically(tagFile(repository, tag), digest)
+      await syncDirectory(tags.length === 0 ? dirname(manifest(repository, digest)) : place(repository, '_tags'))
     },
     async removeManifest(repository, digest) {
       for (const tag of await listTags(repository)) {
