@@ -1,7 +1,36 @@
 export { type Artifact, type ArtifactBlob, pushArtifact } from './artifact.js'
 export type { CredentialOptions } from './credentials.js'
-export { type EmbeddedRegistry, type EmbeddedRegistryOptions, embeddedRegistry } from './embedded/index.js'
+export {
+  type Collected,
+  type CollectOptions,
+  type EmbeddedRegistry,
+  type EmbeddedRegistryOptions,
+  embeddedRegistry,
+} from './embedded/index.js'
 export type { EndpointOptions } from './endpoint.js'
+export {
+  type Harbor,
+  type HarborArtifact,
+  type HarborOptions,
+  type HarborProject,
+  type HarborProjects,
+  type HarborQuota,
+  type HarborRepository,
+  type HarborRobot,
+  type HarborRobots,
+  type HarborTag,
+  harbor,
+  type NewRobot,
+  type ProjectOptions,
+  type RobotLogin,
+  type RobotRight,
+  type RobotSecret,
+} from './harbor/index.js'
 export type { Referrer, ReferrersOptions } from './referrers.js'
 export { type OciRegistry, type OciRegistryOptions, ociRegistry } from './registry.js'
-export { type EmbeddedRegistryServer, type ServeRegistryOptions, serveRegistry } from './server/index.js'
+export {
+  type EmbeddedRegistryServer,
+  type ServeRegistryOptions,
+  type SignInOptions,
+  serveRegistry,
+} from './server/index.js'
