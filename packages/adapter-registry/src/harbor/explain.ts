@@ -1,5 +1,6 @@
-import { type Context, type Json, KiwiError } from '@kiwi/core'
+import { type Context, KiwiError } from '@kiwi/core'
 import type { Api } from './api.js'
+import { recordOf } from './evidence.js'
 import { proxyHint } from './judge.js'
 import { projectExists, readProject, readQuota } from './projects.js'
 
@@ -91,14 +92,4 @@ async function withFigures(api: Api, error: KiwiError, project: string, context:
   const figures = { ...(hardBytes !== undefined && { hardBytes }), ...(usedBytes !== undefined && { usedBytes }) }
   const evidence = { ...recordOf(error.evidence), project, ...figures }
   return new KiwiError(code, message, { effect, evidence, cause: error })
-}
-
-type JsonRecord = { readonly [name: string]: Json }
-
-function recordOf(evidence: Json | undefined): JsonRecord {
-  return isRecord(evidence) ? evidence : {}
-}
-
-function isRecord(evidence: Json | undefined): evidence is JsonRecord {
-  return typeof evidence === 'object' && evidence !== null && !Array.isArray(evidence)
 }

@@ -1,5 +1,6 @@
 import { type Context, KiwiError } from '@kiwi/core'
 import type { Api } from './api.js'
+import { recordOf } from './evidence.js'
 import { projectPath } from './place.js'
 import { numberOf, type Shape, shapeOf, textOf } from './shape.js'
 
@@ -76,7 +77,11 @@ export async function createProject(
   } catch (error) {
     if (!KiwiError.is(error) || error.code !== 'REGISTRY_DENIED') throw error
     const { message, evidence } = error
-    throw new KiwiError('REGISTRY_DENIED', message, { evidence, hint: createHint, cause: error })
+    throw new KiwiError('REGISTRY_DENIED', message, {
+      evidence: { ...recordOf(evidence), project },
+      hint: createHint,
+      cause: error,
+    })
   }
 }
 

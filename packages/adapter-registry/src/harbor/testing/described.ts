@@ -103,6 +103,7 @@ export const operations: readonly Operation[] = [
     id: 'ListRobot',
     method: 'GET',
     path: '/robots',
+    // 401 and 403 are not described; the handler answers them (src/server/v2.0/handler/robot.go, ListRobot)
     statuses: [200, 400, 401, 403, 404, 500],
     query: ['q', 'sort', ...page],
     answer: ['id', 'name', 'description', 'level', 'duration', 'disable', 'expires_at', 'permissions'],
@@ -207,7 +208,12 @@ export function undescribed({ method, url, request, status, answer }: Exchange):
   return [
     ...(statuses.includes(status) ? [] : [`${id}: status ${status}`]),
     ...[...url.searchParams.keys()].filter((name) => !query.includes(name)).map((name) => `${id}: query ${name}`),
-    ...names(request).filter((name) => !known.includes(name)).map((name) => `${id}: request ${name}`),
-    ...items.flatMap(names).filter((name) => !told.includes(name)).map((name) => `${id}: answer ${name}`),
+    ...names(request)
+      .filter((name) => !known.includes(name))
+      .map((name) => `${id}: request ${name}`),
+    ...items
+      .flatMap(names)
+      .filter((name) => !told.includes(name))
+      .map((name) => `${id}: answer ${name}`),
   ]
 }
