@@ -41,7 +41,7 @@ export async function* chunksOf(...chunks: readonly (string | Uint8Array)[]): As
 /** A directory that is removed on dispose. */
 export async function temporaryDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'kiwi-registry-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
 function json(value: unknown): Uint8Array {

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto'
 import { request as ask, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { callerOf, errorBody, type FakeProject, isImmutable, may, type State, send, splitName } from './state.js'
+import {
+  callerOf,
+  errorBody,
+  type FakeArtifact,
+  type FakeProject,
+  isImmutable,
+  may,
+  type State,
+  send,
+  splitName,
+} from './state.js'
 
 /** `/v2/` as Harbor guards it (src/server/middleware/{v2auth,readonly,repoproxy,immutable,quota}), in front of a real registry. */
 export async function serveV2(state: State, upstream: string, request: IncomingMessage, response: ServerResponse) {
@@ -37,7 +47,18 @@ export async function serveV2(state: State, upstream: string, request: IncomingM
   if (kind === 'manifests' && method === 'PUT')
     return putManifest(project, name, reference, upstream, request, response)
   if (kind === 'blobs' && method === 'PUT') return putBlob(project, upstream, request, response)
+  if (kind === 'tags' || (kind === 'manifests' && action === 'pull')) {
+    const artifacts = project.repositories.get(name)
+    if (kind === 'tags' && artifacts) return send(response, 200, { name: full, tags: tagsOf(artifacts) })
+    const isThere = artifacts?.has(reference) || (artifacts && tagsOf(artifacts).includes(reference))
+    if (!isThere) return send(response, 404, errorBody('NOT_FOUND', `artifact ${full}:${reference} not found`))
+  }
   return forward(upstream, request, response)
+}
+
+/** Harbor answers out of its own tables, not out of the registry behind it. */
+function tagsOf(artifacts: ReadonlyMap<string, FakeArtifact>): readonly string[] {
+  return [...artifacts.values()].flatMap(({ tags }) => [...tags]).sort()
 }
 
 function challengeOf(request: IncomingMessage, name?: string): string {
