@@ -63,12 +63,17 @@ function passing(base, random) {
   const kinds = base.direction === 'push' ? pushFaults(base, random) : pullFaults(base, random)
   /** @type {Map<string, number>} */
   const counts = new Map()
+  let expired = false
   return Array.from({ length: 1 + random.integer(mostFaults) }, () => {
     const { request, make } = random.pick(kinds)
+    let fault = make()
+    // a second token that is refused right after it was given is not an expired one: that is a denial
+    if (fault.kind === 'expire' && expired) fault = refusals(random)
+    expired ||= fault.kind === 'expire'
     // one after the other, or with others that go well in between
     const count = (counts.get(request) ?? 0) + 1 + (random.chance(0.3) ? random.integer(2) : 0)
     counts.set(request, count)
-    return { request, count, fault: make() }
+    return { request, count, fault }
   })
 }
 
@@ -165,5 +170,9 @@ function fatal(base, random) {
     { code: 'REGISTRY_UNAUTHORIZED', faults: [], login: true, wrongPassword: true },
   ]
   const { code, faults, ...rest } = random.pick(kinds)
-  return { ...base, ...rest, survivable: false, code, faults }
+  // small blobs go whole, also where there are chunks
+  const alone = faults.flatMap((one) =>
+    one.request === 'PATCH upload' ? [one, { ...one, request: 'PUT upload' }] : [one],
+  )
+  return { ...base, ...rest, survivable: false, code, faults: alone }
 }

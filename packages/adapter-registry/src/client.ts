@@ -5,7 +5,7 @@ import type { Http, HttpAnswer, HttpRequest } from './connect.js'
 import type { Credentials } from './credentials.js'
 import type { Endpoint } from './endpoint.js'
 import { answerError, type Judge, neverSent } from './errors.js'
-import { isPassing, type RetryOptions, statusOf, type Tries, triesOf } from './retry.js'
+import { isPassing, passing, type RetryOptions, statusOf, type Tries, triesOf } from './retry.js'
 import { tokenCache } from './token.js'
 
 /** Speaks to one registry: signs in when asked to, follows redirects, tries again what may pass, turns refusals into errors. */
@@ -166,7 +166,7 @@ async function settle(attempted: Attempted, line: Line, call: Call, context: Con
 
 /** A refused HEAD has no words; the same as GET has them. */
 async function explained({ answer }: Attempted, line: Line, call: Call, context: Context): Promise<HttpAnswer> {
-  if (answer.status >= 500 || answer.status === 429) return answer
+  if (answer.status >= 500 || passing.has(answer.status)) return answer
   try {
     const again = await attempt(line, { ...call, method: 'GET' }, context)
     if (again.answer.status === answer.status) return again.answer

@@ -23,7 +23,7 @@ export interface Tries {
 }
 
 /** Answers that say "not now" rather than "no". */
-const passing: ReadonlySet<number> = new Set([408, 429, 499, 500, 502, 503, 504, 522])
+export const passing: ReadonlySet<number> = new Set([408, 429, 499, 500, 502, 503, 504, 522])
 
 export function triesOf(options: RetryOptions = {}): Tries {
   const { tries = 5, firstWaitMs = 500, longestWaitMs = 8_000, longestRetryAfterMs = 60_000 } = options

@@ -290,7 +290,7 @@ function refuse(asked: Asked, status: number, code: string, headers: Record<stri
 
 function answer(asked: Asked, status: number, headers: Record<string, string> = {}, body?: string | Buffer): void {
   const { world, response, fault, exchange } = asked
-  if (fault?.kind === 'lost-answer' || (fault?.kind === 'cut' && exchange.kind !== 'upload' && status < 400)) {
+  if (fault?.kind === 'lost-answer' || (fault?.kind === 'cut' && exchange.kind !== 'upload')) {
     asked.reset()
     return
   }
