@@ -23,7 +23,7 @@ import { definitionOf, type Services, servicesOf } from './registers/services.js
 import { builds } from './release/builds.js'
 import { current, history, releaseById } from './release/history.js'
 import { type InstanceLogOptions, instanceLogs } from './release/instance-logs.js'
-import type { Pruned } from './release/prune.js'
+import type { Pruned, PrunePolicy } from './release/prune.js'
 import { clearQuarantine, type Quarantined, quarantined } from './release/quarantine.js'
 import { type Readiness, readinessOf } from './release/readiness.js'
 import { type Status, status } from './release/status.js'
@@ -142,8 +142,11 @@ export interface Kiwi extends AsyncDisposable {
     /** Answers whether it was there. */
     clear(service: string, environment: string, digest: string): Promise<boolean>
   }
-  /** Removes what nothing kept needs any more: images, and the events of old runs. Says what it would do, and does it with `apply`. */
-  prune(options?: { readonly service?: string | undefined; readonly apply?: boolean | undefined }): Promise<Pruned>
+  /**
+   * Removes what nothing kept needs any more: images, and the events of old runs. Says what it would do and why the rest stays, and does it with
+   * `apply`. Rejects with `INPUT_INVALID`, `SERVICE_UNKNOWN`.
+   */
+  prune(policy?: PrunePolicy): Promise<Pruned>
   /** Asks every adapter how it is, and looks for the system tools that are run. */
   doctor(): Promise<Doctor>
   /** Stops working; unfinished runs stay as they are, for `resume`. The store was yours and stays open. */
