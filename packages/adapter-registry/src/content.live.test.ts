@@ -77,6 +77,9 @@ describe.skipIf(host === undefined)('CNCF distribution', () => {
     expect(await list('text/one')).toEqual([
       { ...made[0], mediaType: mediaTypes.manifest, artifactType: 'text/one', annotations: { index: '0' } },
     ])
+    await registry.remove({ repository, reference: made[0]?.digest ?? '' }, context())
+    expect(await list('text/one')).toEqual([])
+    expect(await list()).toHaveLength(2)
   })
 
   test('takes an artifact, with what it holds', async () => {

@@ -206,6 +206,28 @@ test('a tag that could not be taken away names its image again', async () => {
   expect(tagged).toBe(digestOf(image))
 })
 
+describe('the right to pull', () => {
+  const check = (answer: FakeAnswer) =>
+    against(() => answer).then(async (at) => {
+      await using opened = at
+      await opened.registry.check('team/web', 'pull', context)
+    })
+  const refuse = (status: number, code: string, message: string) => jsonAnswer(status, { errors: [{ code, message }] })
+
+  test('is proven by a read, also of a repository that nobody pushed to', async () => {
+    await check(jsonAnswer(200, { tags: ['v1'] }))
+    await check(refuse(404, 'NAME_UNKNOWN', 'repository name not known to registry'))
+  })
+
+  test('is lacking where the read is refused, whatever a token says', async () => {
+    await expect(check(refuse(403, 'DENIED', 'no'))).rejects.toMatchObject({ code: 'REGISTRY_DENIED' })
+    await expect(check(refuse(404, 'NOT_FOUND', 'project team not found'))).rejects.toMatchObject({
+      code: 'REGISTRY_PROJECT_MISSING',
+    })
+    await expect(check({ status: 404, body: '<html>' })).rejects.toMatchObject({ code: 'REGISTRY_FAILED' })
+  })
+})
+
 describe('referrers', () => {
   const subject = digestOf(Buffer.from('subject'))
   const one = (artifactType: string) => ({

@@ -8,6 +8,7 @@ export {
   embeddedRegistry,
 } from './embedded/index.js'
 export type { EndpointOptions } from './endpoint.js'
+export type { Referrer } from './fallback.js'
 export {
   type Harbor,
   type HarborArtifact,
@@ -26,7 +27,7 @@ export {
   type RobotRight,
   type RobotSecret,
 } from './harbor/index.js'
-export type { Referrer, ReferrersOptions } from './referrers.js'
+export type { ReferrersOptions } from './referrers.js'
 export { type OciRegistry, type OciRegistryOptions, ociRegistry } from './registry.js'
 export {
   type EmbeddedRegistryServer,

@@ -8,7 +8,7 @@ export function nextPage({ headers, url }: Pick<HttpAnswer, 'headers' | 'url'>):
   for (const [, target, parameters = ''] of headers('link')
     .join(',')
     .matchAll(/<([^<>]*)>([^<>]*)/g)) {
-    if (target === undefined || !/;\s*rel="?(?:[^"<>]*\s)?next[\s";,]*/i.test(`${parameters};`)) continue
+    if (target === undefined || !/;\s*rel="?(?:[^"<>;]*\s)?next[\s";,]*/i.test(`${parameters};`)) continue
     const next = URL.parse(target, url.href)
     if (next) return `${next.pathname}${next.search}`
   }

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type Context, digestOf, type ImagePlace, KiwiError } from '@kiwi/core'
 import { artifactManifest, emptyContent } from './artifact.js'
 import type { Client } from './client.js'
+import { forgetSubject } from './fallback.js'
 import { isTag } from './names.js'
-import { describePlace, fetchExactly, resolveAt } from './pull.js'
+import { describePlace, fetchExactly, fetchManifest, resolveAt } from './pull.js'
 import { putManifest } from './put.js'
 import { statusOf, wordOf } from './retry.js'
 import { deleteScope } from './scopes.js'
@@ -14,13 +15,24 @@ import { uploadBlob } from './upload.js'
  * Rejects with `REGISTRY_DENIED` where the registry does not remove, or not this user.
  */
 export async function removeAt(client: Client, place: ImagePlace, context: Context): Promise<boolean> {
-  if (!isTag(place.reference)) return deleteManifest(client, place, context)
+  if (!isTag(place.reference)) return removeManifest(client, place, context)
   try {
     return await deleteManifest(client, place, context)
   } catch (error) {
     if (!isUnsupported(error)) throw error
     return untag(client, place, context)
   }
+}
+
+/** Read first: what it was about may have to forget it. */
+async function removeManifest(client: Client, place: ImagePlace, context: Context): Promise<boolean> {
+  const harmless = () => context.signal.throwIfAborted()
+  const manifest = await fetchManifest(client, place, context).catch(harmless)
+  const removed = await deleteManifest(client, place, context)
+  const { repository, reference: digest } = place
+  // A list that names what is gone harms less than a removal that is told as failed.
+  if (removed && manifest) await forgetSubject(client, repository, { ...manifest, digest }, context).catch(harmless)
+  return removed
 }
 
 /** For registries of before OCI 1.0, where only digests can be deleted. */

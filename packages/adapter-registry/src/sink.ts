@@ -10,8 +10,8 @@ import {
   KiwiError,
 } from '@kiwi/core'
 import type { Client } from './client.js'
+import { noteSubject } from './fallback.js'
 import { accept } from './pull.js'
-import { noteSubject } from './referrers.js'
 import { statusOf } from './retry.js'
 import { pushScope } from './scopes.js'
 import { type UploadOptions, uploadBlob } from './upload.js'
