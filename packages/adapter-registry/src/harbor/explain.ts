@@ -28,10 +28,10 @@ const alike: ReadonlySet<string> = new Set([
   'REGISTRY_UNAUTHORIZED',
 ])
 
-/** Harbor says what it means where it forbids by policy (412) or is set to read only. */
-function isClear({ code, message, evidence }: KiwiError): boolean {
-  if (!alike.has(code) || /read.?only/.test(message)) return true
-  return 'project' in recordOf(evidence) || recordOf(evidence).status === 412
+/** Harbor says what it means where it forbids by policy (412) or is set to read only; what names a project was looked into by now. */
+function isClear({ code, evidence }: KiwiError): boolean {
+  const { status, message, project } = recordOf(evidence)
+  return !alike.has(code) || status === 412 || project !== undefined || /read.?only mode/i.test(`${message}`)
 }
 
 /** `undefined`: the error says all there is to say. */
@@ -46,7 +46,7 @@ async function lookInto(api: Api, error: KiwiError, project: string, context: Co
   if (!(await projectExists(api, project, context)))
     return say('REGISTRY_PROJECT_MISSING', `${host} does not have the project ${project}`)
   const found = await readProject(api, project, context).catch(() => undefined)
-  if (found?.isProxyCache)
+  if (found?.isProxyCache && error.message.startsWith('cannot push '))
     return say(
       'REGISTRY_DENIED',
       `the project ${project} is a cache of another registry and takes no pushes`,
@@ -75,9 +75,9 @@ export async function identify(api: Api, context: Context): Promise<Identity> {
 }
 
 function restate(error: KiwiError, project: string, identity: Identity) {
-  const [attempted = ''] = error.message.split(': ')
+  const [attempted] = /^cannot .*?: /.exec(error.message) ?? ['']
   return (code: 'REGISTRY_DENIED' | 'REGISTRY_PROJECT_MISSING' | 'REGISTRY_UNAUTHORIZED', why: string, hint?: string) =>
-    new KiwiError(code, `${attempted}: ${why}`, {
+    new KiwiError(code, `${attempted}${why}`, {
       effect: error.effect,
       evidence: { ...recordOf(error.evidence), project, identity },
       hint,

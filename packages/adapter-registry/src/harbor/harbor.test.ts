@@ -133,8 +133,13 @@ describe('a refusal', () => {
     })
     await expect(check('robot$team+reader', 'team/web')).rejects.toMatchObject({
       code: 'REGISTRY_DENIED',
+      message: expect.stringMatching(
+        /^cannot push to \S+: \S+ knows the robot, who lacks the right in the project team$/,
+      ),
       evidence: { identity: 'robot', project: 'team' },
     })
+    const misleading = check('robot$team+reader', 'team/read-only-mode')
+    await expect(misleading).rejects.toMatchObject({ evidence: { identity: 'robot' } })
   })
 
   test('without credentials asks for some', async () => {

@@ -55,7 +55,7 @@ export interface HarborProjects {
 }
 
 /**
- * A Harbor, from version 2.2 on. Throws `INPUT_INVALID` when a host is malformed; nothing is asked before first use.
+ * A Harbor, by its API v2.0 as version 2.16 describes it. Throws `INPUT_INVALID` when a host is malformed; nothing is asked before first use.
  * @example harbor({ host: 'harbor.example.com', credentials: { username: 'robot$team+ci', password: secret('HARBOR_SECRET') } })
  */
 export function harbor(options: HarborOptions): Harbor {

@@ -1,4 +1,4 @@
-import { type BlobUpload, type Context, type ImageSink, KiwiError, mediaTypes } from '@kiwi/core'
+import { type BlobUpload, type Context, type ImageSink, KiwiError } from '@kiwi/core'
 import type { Api } from './api.js'
 import { type HarborQuota, readQuota } from './projects.js'
 
@@ -25,7 +25,7 @@ export function harborSink({ api, sink, project, doing, within }: SinkOptions): 
     const { hardBytes, usedBytes = 0 } = (await quota) ?? {}
     context.signal.throwIfAborted()
     if (hardBytes === undefined || usedBytes + expected.size <= hardBytes) return
-    if (await sink.has({ ...expected, mediaType: mediaType || mediaTypes.layerGzip }, context)) return
+    if (await sink.has({ ...expected, mediaType }, context)) return
     quota = undefined // it may have been raised when somebody tries again
     const evidence = { host: api.host, project, hardBytes, usedBytes, bytes: expected.size }
     const why = `a layer of ${expected.size} bytes does not fit, ${usedBytes} of the project’s ${hardBytes} are used`
