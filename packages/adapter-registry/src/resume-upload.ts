@@ -3,7 +3,7 @@ import { type BlobUpload, type Context, KiwiError } from '@kiwi/core'
 import { mismatch } from './mismatch.js'
 import { partsOf } from './parts.js'
 import { reportProgress } from './progress.js'
-import { isPassing, statusOf, wordOf } from './retry.js'
+import { evidenceOf, isPassing, statusOf, wordOf } from './retry.js'
 import {
   begin,
   cancel,
@@ -70,7 +70,7 @@ export async function sendKnown(transfer: Transfer, context: Context): Promise<v
 }
 
 function isSurvivable(error: KiwiError): boolean {
-  return isPassing(error) || isAboutState(error, wordOf(error))
+  return isPassing(error) || isAboutState(error, wordOf(error)) || evidenceOf(error, 'storedBytes') !== undefined
 }
 
 async function beginAnew(transfer: Transfer, there: number | undefined, context: Context): Promise<void> {
@@ -122,7 +122,7 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> 
 function notTaken({ client, doing }: Target, { wanted, there }: { readonly wanted: number; readonly there: number }) {
   const { host } = client.endpoint
   return new KiwiError('REGISTRY_FAILED', `cannot ${doing}: ${host} has ${there} of ${wanted} bytes that were sent`, {
-    evidence: { host, status: 416, sentBytes: wanted, storedBytes: there },
+    evidence: { host, sentBytes: wanted, storedBytes: there },
   })
 }
 

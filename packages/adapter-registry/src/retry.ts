@@ -69,7 +69,7 @@ export function wordOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-function evidenceOf(error: unknown, name: string): Json | undefined {
+export function evidenceOf(error: unknown, name: string): Json | undefined {
   const evidence = KiwiError.is(error) ? error.evidence : undefined
   return isRecord(evidence) ? evidence[name] : undefined
 }

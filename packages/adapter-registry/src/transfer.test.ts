@@ -3,6 +3,7 @@ import { type BlobFact, digestOf, KiwiError, mediaTypes, pipe } from '@kiwi/core
 import { memoryImages, testContext } from '@kiwi/core/testing'
 import { describe, expect, test } from 'vitest'
 import { ociRegistry } from './registry.js'
+import { fakeServer } from './testing/fake-server.js'
 import { type FaultServerOptions, faultServer } from './testing/fault-server.js'
 import { chunksOf, collect, randomImage } from './testing/image.js'
 
@@ -197,6 +198,25 @@ describe('an upload', () => {
     })
     expect(at.lines().filter((line) => line === 'PUT upload 502')).toHaveLength(5)
     expect(at.server.uploads.size).toBe(0)
+  })
+
+  test('that the registry says it takes, and does not, is not sent for ever', async () => {
+    await using server = await fakeServer(({ method }) => {
+      if (method === 'HEAD') return { status: 404 }
+      return { status: method === 'GET' ? 204 : 202, headers: { location: '/upload', range: '0-9' } }
+    })
+    await using registry = ociRegistry({
+      host: server.host,
+      plainHttp: true,
+      chunkBytes: 1000,
+      retry: { wait: async () => undefined },
+    })
+    expect(await failureOf(registry.sink('web').blob(blobOf(randomBytes(5000)), testContext()))).toMatchObject({
+      code: 'REGISTRY_FAILED',
+      evidence: { sentBytes: 1010, storedBytes: 10 },
+    })
+    expect(server.seen.filter(({ method }) => method === 'PATCH')).toHaveLength(6)
+    expect(server.seen.at(-1)?.method).toBe('DELETE')
   })
 
   test('whose content is not what was expected is never stored', async () => {
