@@ -13,7 +13,7 @@ export const workflows = ['pull', 'push', 'content discovery', 'content manageme
 export function readCases(junit) {
   const found = junit.matchAll(/<testcase name="([^"]*)"[^>]*? status="([^"]*)"[^>]*>([\s\S]*?)<\/testcase>/g)
   const cases = [...found].map(([, name = '', status = '', body = '']) => ({
-    name: unescape(name).replace(/^OCI Conformance Test\//, ''),
+    name: unescaped(name).replace(/^OCI Conformance Test\//, ''),
     status,
     reason: status === 'passed' ? '' : reasonOf(body),
   }))
@@ -42,13 +42,13 @@ export function workflowOf(name) {
 function reasonOf(body) {
   const [, out] = /<system-out>([\s\S]*?)<\/system-out>/.exec(body) ?? []
   const [, log = ''] = /<system-err>([\s\S]*?)<\/system-err>/.exec(body) ?? []
-  const lines = unescape(out ?? log).split('\n')
+  const lines = unescaped(out ?? log).split('\n')
   const told = lines.filter((line) => !line.endsWith('skipping test:')).map((line) => line.trim())
   return told.filter(Boolean).slice(0, 3).join(' ').slice(0, 400) || 'the suite gives no reason'
 }
 
 /** @param {string} text */
-function unescape(text) {
+function unescaped(text) {
   return text
     .replace(/&#x([0-9A-Fa-f]+);|&#(\d+);/g, (_, hex, decimal) =>
       String.fromCodePoint(hex ? parseInt(hex, 16) : Number(decimal)),

@@ -46,7 +46,10 @@ async function run(args, signal, variables) {
   const env = { ...Object.fromEntries(inherited), ...variables }
   const child = spawn(script, args, { env, stdio: ['ignore', 'pipe', 'pipe'], signal })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => void (output += bytes))
+  const keep = (/** @type {Buffer} */ bytes) => {
+    output += bytes
+  }
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', keep)
   await new Promise((resolve, reject) => void child.once('close', resolve).once('error', reject))
   return output.slice(-500)
 }
