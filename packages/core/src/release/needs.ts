@@ -17,6 +17,8 @@ export interface Needs {
   readonly images: readonly ImageRecord[]
   /** What runs that have not ended were asked for and have made or found, as text. */
   readonly openText: string
+  /** The digests in it. */
+  readonly open: ReadonlySet<string>
 }
 
 export interface KeepRules {
@@ -35,8 +37,8 @@ export async function needsOf({ store }: Pick<Engine, 'store'>, { keepBuilds, ke
   const builds = (await store.documents.list('build', '')).map(({ value }) => value as unknown as Build) // written by builds.ts
   const wanted = wantings()
   const kept = keptOf(releases, definitions, wanted.release)
-  for (const digest of openText.match(/sha256:[0-9a-f]{64}/g) ?? [])
-    wanted.digest(digest, 'a run that has not ended mentions it')
+  const mentioned = new Set(openText.match(/sha256:[0-9a-f]{64}/g))
+  for (const digest of mentioned) wanted.digest(digest, 'a run that has not ended mentions it')
   for (const build of builds)
     if (build.tag !== undefined && namesTag(openText, build.tag))
       wanted.build(build, 'a run that has not ended mentions its tag')
@@ -57,6 +59,7 @@ export async function needsOf({ store }: Pick<Engine, 'store'>, { keepBuilds, ke
     images: wanted.images,
     runs: new Set([...kept, ...newest].map(({ runId }) => runId)), // a build that was not pushed yet is pushed out of its run's journal
     openText,
+    open: mentioned,
   }
 }
 

@@ -80,13 +80,18 @@ export async function neededParts(
   }: { readonly needs: Needs; readonly slots?: ReadonlyMap<string, string>; readonly foreign?: ReadonlySet<string> },
   context: Context,
 ): Promise<ReadonlyMap<string, string>> {
-  const here = await neededOn(engine, shelf, needs)
-  const placed = new Set(needs.images.map(({ digest }) => digest))
-  const anywhere = [...needs.digests.keys(), ...(slots?.keys() ?? [])].filter((digest) => !placed.has(digest))
-  return partsOf(shelf, new Set([...here, ...anywhere, ...(foreign ?? [])]), context)
+  const here = await neededNear(engine, shelf, needs)
+  const anywhere = [...needs.open, ...(slots?.keys() ?? []), ...(foreign ?? [])] // where those lie is not recorded
+  return partsOf(shelf, new Set([...here, ...anywhere]), context)
 }
 
-/** Digests of needed images that lie in the repository, by whatever name it is registered. */
+/** Digests of needed images that lie in the repository, by whatever name it is registered: one registry may have two addresses. */
+async function neededNear(engine: Pick<Engine, 'adapters'>, shelf: Shelf, needs: Needs): Promise<string[]> {
+  const sameName = needs.images.filter(({ repository }) => repository === shelf.repository)
+  return [...(await neededOn(engine, shelf, needs)), ...sameName.map(({ digest }) => digest)]
+}
+
+/** Digests of needed images that lie in the repository. */
 export async function neededOn(engine: Pick<Engine, 'adapters'>, shelf: Shelf, { images }: Needs): Promise<string[]> {
   const here = new Set<string>()
   for (const image of images) {
@@ -175,6 +180,7 @@ async function lookAt(
     ...(own.length === 0 ? (tags.get(digest) ?? []) : [])
       .filter((tag) => namesTag(needs.openText, tag))
       .map((tag) => `a run that has not ended mentions ${tag}`),
+    ...(own.length === 0 && policy.olderThanDays !== undefined ? ['how old it is is not known'] : []),
     ...builds
       .filter((build) => !build.pruned && build.image?.digest === digest && !chosen.has(build.service))
       .map((build) => `build ${build.number} of ${build.service} has it too`),

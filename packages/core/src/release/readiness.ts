@@ -20,9 +20,16 @@ export interface Readiness {
    */
   readonly class: 'instant' | 'warm' | 'cold' | 'impossible'
   readonly because: string
+  /**
+   * Only when impossible. `image-gone`: the registry is certain that it has it no more; `registry-unreachable`: it could not be asked, or did not
+   * answer; `secret-missing`: its configuration needs one that cannot be resolved; `never-deployed`: it has no image.
+   */
+  readonly cause?: ImpossibleCause | undefined
   /** Left out when impossible. */
   readonly etaMs?: number | undefined
 }
+
+export type ImpossibleCause = 'image-gone' | 'registry-unreachable' | 'secret-missing' | 'never-deployed'
 
 export interface Reading {
   readonly adapters: Pick<Adapters, 'registries' | 'runtimes'>
@@ -44,9 +51,9 @@ export async function readinessOf(
   context: Context,
 ): Promise<Readiness> {
   const { image, spec, slot: id, environment: name } = release
-  if (!image || !spec) return impossible('it never got as far as an image')
+  if (!image || !spec) return impossible('never-deployed', 'it never got as far as an image')
   const missing = await missingSecret(spec.env, context)
-  if (missing !== undefined) return impossible(missing)
+  if (missing !== undefined) return impossible('secret-missing', missing)
   const environment = named(definition.environments, name, 'environment')
   const usualMs = await usualTimeOf(store, definition.name, 'rollback', 'deploy')
   const runtime = await adapters.runtimes.get(environment.runtime)
@@ -75,10 +82,13 @@ async function cold(
     const registry = await registries.get(name)
     const found = await registry.resolve({ repository, reference: digest }, context)
     if (found) return { class: 'cold', because: `the registry ${name} has its image`, etaMs }
-    return impossible(`the registry ${name} has no ${repository}@${digest} any more`)
+    return impossible('image-gone', `the registry ${name} has no ${repository}@${digest} any more`)
   } catch (error) {
     context.signal.throwIfAborted()
-    return impossible(`the registry ${name} cannot be asked for its image: ${KiwiError.from(error).message}`)
+    return impossible(
+      'registry-unreachable',
+      `the registry ${name} cannot be asked for its image: ${KiwiError.from(error).message}`,
+    )
   }
 }
 
@@ -94,6 +104,6 @@ async function missingSecret(env: NonNullable<Release['spec']>['env'], context: 
   return undefined
 }
 
-function impossible(because: string): Readiness {
-  return { class: 'impossible', because }
+function impossible(cause: ImpossibleCause, because: string): Readiness {
+  return { class: 'impossible', because, cause }
 }
