@@ -161,6 +161,54 @@ describe('prune', () => {
   const released = (of: number, environment = 'production') =>
     ({ service: 'web', environment, image: of, kind: 'release', failed: false }) as const
 
+  it('keeps older images that restarts would push out', async () => {
+    const restarts = Array.from({ length: 11 }, () => ({ ...released(2), kind: 'restart' }) as const)
+    const world = { ...quiet, builds: builtOf('web', 0, 1, 2, 3), releases: [released(0), released(1), ...restarts] }
+    const bench = await built(world)
+    const { images } = await pruned(bench, { keepBuilds: 0 })
+    expect(images.map(({ digest }) => digest)).toEqual([bench.digests[3]])
+  })
+
+  it('keeps what a waiting rollback is to bring back, however old', async () => {
+    const many = Array.from({ length: 13 }, (_, index) => index)
+    const releases = many.map((of) => released(of))
+    const world = { ...quiet, builds: builtOf('web', ...many), releases }
+    expect((await pruned(await built(world), { keepBuilds: 0 })).images).toHaveLength(3)
+    const bench = await built({ ...world, open: [{ service: 'web', by: 'rollback', which: 1 }] })
+    const { images } = await pruned(bench, { keepBuilds: 0 })
+    expect(images.map(({ digest }) => digest)).toEqual([bench.digests[1], bench.digests[2]])
+  })
+
+  it('keeps the parts of an index that a run is about to deploy', async () => {
+    const bench = await built({
+      ...quiet,
+      builds: builtOf('web', 0, 1, 2),
+      indexes: [[0, 1]],
+      open: [{ service: 'web', by: 'digest', which: imageCount }],
+    })
+    const { images, kept } = await pruned(bench, { keepBuilds: 0, apply: true })
+    expect(images.map(({ digest }) => digest)).toEqual([bench.digests[2]])
+    const because = `part of the index ${bench.digests[imageCount]}, which is needed`
+    expect(kept.map((one) => one.because)).toEqual([because, because])
+  })
+
+  it('keeps what a runtime still has in a slot', async () => {
+    const bench = await built({ ...quiet, builds: builtOf('web', 0, 1) })
+    const image = { registry: 'memory', repository: 'team/shared' }
+    const value = { name: 'web', source: { directory: '/' }, image, environments: { production: { runtime: 'one' } } }
+    await bench.store.documents.put({ kind: 'service', key: 'web', value })
+    const runtime = {
+      async *observe() {
+        yield { slots: [{ id: 'web-1', digest: bench.digests[0] }] }
+      },
+    }
+    const adapters = { ...bench.engine.adapters, runtimes: { get: async () => runtime } }
+    const engine = { ...bench.engine, adapters } as unknown as Engine // prune uses nothing else
+    const { images, kept } = await pruned({ ...bench, engine }, { keepBuilds: 0, apply: true })
+    expect(images.map(({ digest }) => digest)).toEqual([bench.digests[1]])
+    expect(kept.map(({ because }) => because)).toEqual(['the slot web-1 of web in production has it'])
+  })
+
   it('says why each image stays', async () => {
     const world = { ...quiet, builds: builtOf('web', 0, 1, 2, 3), releases: [released(0), released(1)] }
     const { kept, images } = await pruned(await built(world), { keepBuilds: 1 })
