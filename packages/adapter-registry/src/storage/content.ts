@@ -80,7 +80,7 @@ async function writeContent(
 }
 
 /**
- * Writes a stream at the file's position and returns its length. Each chunk is shown to `see`, which may hash it, while the one before is being
+ * Writes a stream at the file's position and returns its length. Each chunk is shown to `see`, which may hash it, while those before are being
  * written. What arrived before the stream broke is written.
  */
 export async function writeAll(
@@ -90,25 +90,55 @@ export async function writeAll(
   see: (chunk: Uint8Array) => void,
 ): Promise<number> {
   let size = 0
-  let writing = Promise.resolve()
+  let batch: Uint8Array[] = []
+  let batchBytes = 0
+  let writing: Promise<void> | undefined
+  let failure: { readonly cause: unknown } | undefined
+  const writeBatches = async () => {
+    while (batch.length > 0) {
+      const taken = batch
+      batch = []
+      batchBytes = 0
+      await writeWhole(file, taken)
+    }
+  }
+  const settle = async () => {
+    await writing
+    if (failure) throw failure.cause
+    await writeBatches() // what came when the writer was just ending
+  }
   try {
     for await (const chunk of content) {
       signal.throwIfAborted()
       see(chunk)
-      await writing
-      writing = writeWhole(file, chunk)
-      writing.catch(() => undefined) // thrown where it is awaited
+      batch.push(chunk)
+      batchBytes += chunk.byteLength
       size += chunk.byteLength
+      writing ??= writeBatches()
+        .catch((cause: unknown) => {
+          failure = { cause }
+        })
+        .finally(() => {
+          writing = undefined
+        })
+      if (failure || batchBytes >= writeBytes) await settle()
     }
-  } catch (error) {
-    await writing.catch(() => undefined)
-    throw error
+  } finally {
+    await settle()
   }
-  await writing
   return size
 }
 
+/** As much as waits for the disk at a time. */
+const writeBytes = 512 * 1024
+
 /** One write may be cut short by the system, for instance where the disk fills up. */
-async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at)).bytesWritten
+async function writeWhole(file: FileHandle, batch: readonly Uint8Array[]): Promise<void> {
+  let { bytesWritten: written } = await file.writev(batch)
+  for (const chunk of batch) {
+    for (let at = Math.min(written, chunk.byteLength); at < chunk.byteLength; ) {
+      at += (await file.write(chunk, at)).bytesWritten
+    }
+    written = Math.max(0, written - chunk.byteLength)
+  }
 }
