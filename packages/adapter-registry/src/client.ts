@@ -132,7 +132,7 @@ function attempt({ endpoint, http, authority }: Line, call: Call, context: Conte
   const url = new URL(call.to, endpoint.origin)
   return authority.authorize(call.scopes, context, async (authorization, signedIn) => {
     const { method, headers = {}, body, effect } = call
-    const request = { method, url, headers, body, effect, signal: context.signal }
+    const request = { method, url, headers, body, effect, context }
     return { answer: await follow(http, request, endpoint.origin, authorization), signedIn }
   })
 }

@@ -1,7 +1,12 @@
+import type { LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
-import { type Effect, KiwiError } from '@kiwi/core'
-import type { Agent, Dispatcher } from 'undici'
+import { type Context, type Effect, KiwiError } from '@kiwi/core'
+import type { Dispatcher } from 'undici'
+import type { Endpoint } from './endpoint.js'
 import { unreachable } from './errors.js'
+import { guardOf } from './guard.js'
+import { type ClientCertificate, type Identity, identities } from './identity.js'
+import { proxyFor, throughProxy } from './proxy.js'
 
 /** One HTTP exchange; nothing of the HTTP library is seen outside this file. */
 export interface HttpRequest {
@@ -9,7 +14,7 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
-  readonly signal: AbortSignal
+  readonly context: Pick<Context, 'signal' | 'secret'>
   /** What a lost connection means for the far side. Default `'none'`. */
   readonly effect?: Effect | undefined
 }
@@ -34,39 +39,75 @@ export interface Http {
   close(): Promise<void>
 }
 
-/** A pool of kept-alive HTTP/1.1 connections, opened with the first request. `certificateAuthority`: PEM, trusted beside nothing else. */
-export function connect(options: { readonly certificateAuthority?: string | undefined } = {}): Http {
-  let agent: Promise<Agent> | undefined
+/** How the connections to one registry are made. */
+export interface ConnectOptions {
+  /** PEM; trusted beside nothing else. */
+  readonly certificateAuthority?: string | undefined
+  /** Shown to the registry itself, and to nobody whom it sends to. */
+  readonly clientCertificate?: ClientCertificate | undefined
+}
+
+/**
+ * Kept-alive HTTP/1.1 connections for what one registry says, opened with the first request: through the proxy that the environment names,
+ * to no address that `guard.ts` refuses. Behind a proxy a host is judged as it is written: the proxy alone asks what its name means.
+ */
+export function connect(endpoint: Pick<Endpoint, 'host' | 'origin'>, options: ConnectOptions = {}): Http {
+  const guard = guardOf(endpoint)
+  const identityOf = identities(endpoint.host, options)
+  const pools = new Map<string, Dispatcher>()
   return {
     async send(request) {
-      agent ??= openAgent(options.certificateAuthority)
-      return send(await agent, request)
+      const { url } = request
+      guard.requireAllowed(url)
+      const proxy = proxyFor(url)
+      const own = url.origin === endpoint.origin
+      const library = await import('undici') // takes longer to load than all else here: whoever asks no registry does not wait for it
+      const tls = await identityOf(own, request.context)
+      const key = `${own} ${proxy?.href}`
+      const pool = pools.get(key) ?? openPool(library, proxy, { ...tls, lookup: own ? guard.own : guard.other })
+      pools.set(key, pool)
+      return send(pool, request, proxy)
     },
-    close: async () => (await agent)?.destroy(),
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    },
   }
 }
 
-/** The HTTP library takes longer to load than all else here: whoever asks no registry does not wait for it. */
-async function openAgent(certificateAuthority: string | undefined): Promise<Agent> {
-  const { Agent } = await import('undici')
-  return new Agent({
-    allowH2: false, // registries were measured to be slower with it
-    connections: 8,
-    keepAliveTimeout: 30_000, // below what servers and balancers keep, so that they seldom close first
-    bodyTimeout: 120_000,
-    connect: { ...(certificateAuthority !== undefined && { ca: certificateAuthority }) },
+const poolOptions = {
+  allowH2: false, // registries were measured to be slower with it
+  connections: 8,
+  keepAliveTimeout: 30_000, // below what servers and balancers keep, so that they seldom close first
+  headersTimeout: 300_000, // some registries hash a whole blob before they answer; a body on its way counts as progress
+  bodyTimeout: 120_000, // between two pieces
+}
+const connectTimeoutMs = 10_000
+
+function openPool(
+  { Agent, Pool, ProxyAgent }: typeof import('undici'),
+  proxy: URL | undefined,
+  { lookup, ...tls }: Identity & { readonly lookup: LookupFunction },
+): Dispatcher {
+  if (!proxy) return new Agent({ ...poolOptions, connect: { ...tls, lookup, timeout: connectTimeoutMs } })
+  return new ProxyAgent({
+    ...poolOptions,
+    uri: proxy.href,
+    requestTls: { ...tls, allowH2: false },
+    proxyTls: { ...(tls.ca !== undefined && { ca: tls.ca }) },
+    factory: (origin, options) => new Pool(origin, { ...poolOptions, ...options }),
   })
 }
 
-async function send(agent: Agent, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, url, headers, signal } = request
+async function send(pool: Dispatcher, request: HttpRequest, proxy: URL | undefined): Promise<HttpAnswer> {
+  const { method, url, headers, context } = request
+  const { signal } = context
   const body = watch(request.body)
   try {
     const path = `${url.pathname}${url.search}`
-    const answer = await agent.request({ origin: url.origin, path, method, headers, body: body.content, signal })
+    const answer = await pool.request({ origin: url.origin, path, method, headers, body: body.content, signal })
     return toAnswer(answer, url, request)
   } catch (error) {
-    throw body.failure() ?? translate(error, request)
+    throw body.failure() ?? translate(error, request, proxy)
   }
 }
 
@@ -121,7 +162,9 @@ async function readText(body: AsyncIterable<Uint8Array>, limitBytes: number): Pr
 }
 
 /** A cancelled call rejects with the reason of its signal. */
-function translate(error: unknown, { url, signal, effect }: HttpRequest): unknown {
-  if (signal.aborted) return signal.reason
-  return KiwiError.is(error) ? error : unreachable(url, error, effect ?? 'none')
+function translate(error: unknown, { url, context, effect }: HttpRequest, proxy?: URL): unknown {
+  if (context.signal.aborted) return context.signal.reason
+  if (KiwiError.is(error)) return error
+  const failure = unreachable(url, error, effect ?? 'none')
+  return proxy ? throughProxy(failure, proxy) : failure
 }

@@ -1,4 +1,5 @@
 import { KiwiError } from '@kiwi/core'
+import type { ConnectOptions } from './connect.js'
 
 /** Where a registry is asked, and how it names a repository. */
 export interface Endpoint {
@@ -9,7 +10,7 @@ export interface Endpoint {
   repository(name: string): string
 }
 
-export interface EndpointOptions {
+export interface EndpointOptions extends ConnectOptions {
   /** `registry.example.com`, `127.0.0.1:5000` or `docker.io`. */
   readonly host: string
   /** Speaks HTTP without TLS. */

@@ -31,8 +31,6 @@ export interface OciRegistryOptions extends EndpointOptions {
   readonly mirrors?: readonly EndpointOptions[] | undefined
   /** Default: anonymous. */
   readonly credentials?: CredentialOptions | undefined
-  /** PEM; for a registry whose certificate no public authority signed. */
-  readonly certificateAuthority?: string | undefined
   /** How long a registry that fails for now is tried again. */
   readonly retry?: RetryOptions | undefined
   /** Sends layers in requests of at most that size, for a proxy with a limit. Default: in one, and in smaller ones once refused. */
@@ -78,17 +76,20 @@ export interface OpenedRegistry {
 
 /** As `ociRegistry`, with its parts. */
 export function openRegistry(options: OciRegistryOptions, extension: RegistryExtension = {}): OpenedRegistry {
-  const { mirrors = [], certificateAuthority, retry, chunkBytes } = options
+  const { mirrors = [], retry, chunkBytes } = options
   const { kind = 'oci', judge } = extension
-  const http = connect({ certificateAuthority })
   const endpoint = endpointOf(options)
+  const http = connect(endpoint, options)
   const credentials = credentialsFor(endpoint.host, options.credentials)
   const client = clientOf(endpoint, http, credentials, { judge, retry })
   const anonymous = credentialsFor(endpoint.host, undefined)
+  const far = mirrors.map((mirror) => {
+    const at = mirrorOf(endpoint, mirror)
+    const { certificateAuthority = options.certificateAuthority, clientCertificate } = mirror
+    return { at, http: connect(at, { certificateAuthority, clientCertificate }) }
+  })
   const sources = [
-    ...mirrors.map((mirror) =>
-      clientOf(mirrorOf(endpoint, mirror), http, anonymous, { retry: { ...retry, tries: 2 } }),
-    ),
+    ...far.map(({ at, http }) => clientOf(at, http, anonymous, { retry: { ...retry, tries: 2 } })),
     client,
   ]
   const seen = seenBlobs()
@@ -113,7 +114,9 @@ export function openRegistry(options: OciRegistryOptions, extension: RegistryExt
     protect: (repository, digests, context) => protectByTags(client, requireRepository(repository), digests, context),
     referrers: ({ repository, digest }, options, context) =>
       listReferrers(client, requireDigest(repository, digest), options, context),
-    [Symbol.asyncDispose]: http.close,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([http, ...far.map(({ http }) => http)].map((one) => one.close()))
+    },
   }
   return { registry, endpoint, client, http, credentials }
 }

@@ -17,7 +17,7 @@ interface Setting extends AsyncDisposable {
 
 async function setting(answer: (request: SeenRequest) => FakeAnswer, login = true): Promise<Setting> {
   const server = await fakeServer(answer)
-  const http = connect()
+  const http = connect({ host: server.host, origin: `http://${server.host}` })
   let time = 0
   const options = login ? { username: 'kiwi', password: { secret: 'PASSWORD' } } : undefined
   const credentials = credentialsFor(server.host, options)

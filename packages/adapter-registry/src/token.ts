@@ -94,7 +94,7 @@ async function askToken(
   for (const scope of scopes) url.searchParams.append('scope', scope)
   return credentials(context, async (login) => {
     const headers = login ? { authorization: basicHeader(login.username, login.password) } : {}
-    const answer = await http.send({ method: 'GET', url, headers, signal: context.signal })
+    const answer = await http.send({ method: 'GET', url, headers, context })
     if (answer.status === 200)
       return { ...readToken(await answer.text(limitBytes), host), signedIn: login !== undefined }
     if (login && (answer.status === 401 || answer.status === 403)) throw await refused(answer, host)

@@ -58,7 +58,7 @@ export function apiOf(
       }
       const { method } = call
       const effect = isReading(method) ? 'none' : 'unknown'
-      const answer = await http.send({ method, url, headers, body, effect, signal: context.signal })
+      const answer = await http.send({ method, url, headers, body, effect, context })
       const signedIn = login !== undefined
       if (call.expect.includes(answer.status)) return { answer, signedIn }
       throw await answerError(answer, { doing: call.doing, host, signedIn, judge: harborJudge })
