@@ -196,7 +196,7 @@ async function readinessAfterwards(
   now: Release | undefined,
   strategy: EnvironmentDefinition['strategy'],
 ): Promise<Plan['readinessAfterwards']> {
-  if (!now) return { class: 'impossible', because: 'nothing runs there yet' }
+  if (!now) return { class: 'impossible', because: 'nothing runs there yet', cause: 'never-deployed' }
   const etaMs = await usualTimeOf(engine.store, definition.name, 'rollback', 'deploy')
   try {
     const today = await readinessOf(engine, { definition, release: now }, context)

@@ -56,6 +56,7 @@ export function memoryRegistry(): MemoryRegistry {
       const found = find(place)
       if (!found) return false
       const { contents, manifests, tags } = imagesOf(place.repository)
+      if (tags.delete(place.reference)) return true
       for (const [tag, { digest }] of tags) if (digest === found.digest) tags.delete(tag)
       manifests.delete(found.digest)
       contents.delete(found.digest)

@@ -17,7 +17,10 @@ export interface Registry {
   address(repository: string): string
   /** All tags of a repository; empty for one that is not there. */
   tags?(repository: string, context: Context): AsyncIterable<string>
-  /** Removes a manifest and its tags. Answers whether it was there. Rejects with `REGISTRY_DENIED` where the registry cannot or may not. */
+  /**
+   * By digest: removes the manifest and all its tags. By tag: only that tag, whatever else names the manifest. Answers whether it was there.
+   * Rejects with `REGISTRY_DENIED` where the registry cannot or may not.
+   */
   remove?(place: ImagePlace, context: Context): Promise<boolean>
   /**
    * Keeps exactly these manifests from whatever the registry itself clears away (untagged manifests, retention rules), by the means it has;

@@ -274,6 +274,16 @@ const registryMutants: readonly (readonly [what: string, caught: string, mutant:
     }),
   ],
   [
+    'takes the image away with one of its tags',
+    'removes one tag and leaves the image to the others, where it says that it can, or says that it may not',
+    (inner) => ({
+      async remove(place, context) {
+        const digest = (await inner.resolve(place, context))?.digest
+        return digest !== undefined && inner.remove({ ...place, reference: digest }, context)
+      },
+    }),
+  ],
+  [
     'denies and removes nevertheless',
     'removes an image with its tags and no other, where it says that it can, or says that it may not',
     (inner) => ({

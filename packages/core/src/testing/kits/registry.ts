@@ -120,6 +120,10 @@ export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
       assert.deepEqual(tags.sort(), ['main-a1b2c3d', 'v1', 'v2'])
     }),
     one('removes an image with its tags and no other, where it says that it can, or says that it may not', removes),
+    one(
+      'removes one tag and leaves the image to the others, where it says that it can, or says that it may not',
+      untags,
+    ),
     one('says of each image that it is to protect whether it is kept, or why not', tellsProtected),
     one('protects by tags of its own, and lets go of what is no more named', protectsByTags),
     one('protects again without a change, and all images stay readable', protectsAgain),
@@ -150,6 +154,19 @@ async function removes(given: Bench): Promise<void> {
   assert.deepEqual([await at(root.digest), await at('gone')], [undefined, undefined])
   assert.equal((await at('kept'))?.digest, kept.root.digest)
   assert.equal(await registry.remove(place, context), false, 'it was removed twice')
+}
+
+async function untags(given: Bench): Promise<void> {
+  const { registry, repository, context } = given
+  if (!registry.remove) return
+  const image = await pushed(given, 'one')
+  await pipe(image, registry.sink(repository), { tag: 'other' }, context)
+  const at = async (reference: string) => (await registry.resolve({ repository, reference }, context))?.digest
+  const removed = await registry.remove({ repository, reference: 'one' }, context).catch((error: unknown) => {
+    assert.ok(KiwiError.is(error) && error.code === 'REGISTRY_DENIED', String(error))
+  })
+  if (removed !== undefined) assert.deepEqual([removed, await at('one')], [true, undefined])
+  assert.deepEqual([await at('other'), await at(image.root.digest)], [image.root.digest, image.root.digest])
 }
 
 async function tellsProtected(given: Bench): Promise<void> {
