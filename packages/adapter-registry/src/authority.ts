@@ -56,18 +56,17 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
 function choose(challenges: readonly Challenge[], endpoint: Endpoint) {
   for (const { scheme, parameters } of challenges) {
     if (scheme !== 'bearer' || parameters.realm === undefined) continue
-    requireSafe(parameters.realm, endpoint)
+    requireAddress(parameters.realm, endpoint)
     const service = { realm: parameters.realm, service: parameters.service }
     return { known: { scheme: 'bearer', service } as const, scope: parameters.scope }
   }
   return challenges.some(({ scheme }) => scheme === 'basic') ? { known: { scheme: 'basic' } as const } : undefined
 }
 
-/** Credentials for a registry with TLS never go to a token server without it. */
-function requireSafe(realm: string, { host, origin }: Endpoint): void {
-  const url = URL.parse(realm)
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && origin.startsWith('http:'))) return
-  throw new KiwiError('REGISTRY_FAILED', `${host} sends to the token server ${realm}, which is not safe to ask`, {
+/** Which addresses may be asked is for `guard.ts` to say, once for all that is sent. */
+function requireAddress(realm: string, { host }: Endpoint): void {
+  if (URL.canParse(realm)) return
+  throw new KiwiError('REGISTRY_FAILED', `${host} sends to a token server whose address is malformed`, {
     retryable: false,
     evidence: { host, realm },
   })

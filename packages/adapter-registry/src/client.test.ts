@@ -297,12 +297,12 @@ test('a refused mount is followed by an upload', async () => {
   expect(at.server.seen.map(({ method }) => method)).toEqual(['POST', 'POST', 'PUT'])
 })
 
-test('a token server without TLS is not asked on behalf of a registry with TLS', async () => {
+test('a token server whose address is malformed is told as the registry’s fault', async () => {
   const { authorityOf } = await import('./authority.js')
   const endpoint = { host: 'r.example.com', origin: 'https://r.example.com', repository: (name: string) => name }
   const tokens = { get: () => Promise.reject(new Error('asked')), forget: () => undefined }
   const authority = authorityOf(endpoint, (_context: Context, use) => use(undefined), tokens)
-  const header = 'Bearer realm="http://auth.example.com/token"'
+  const header = 'Bearer realm="token server"'
   const answer = { headers: () => [header] }
   expect(() => authority.learn(answer, [])).toThrow(expect.objectContaining({ code: 'REGISTRY_FAILED' }))
 })

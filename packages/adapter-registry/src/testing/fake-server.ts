@@ -22,6 +22,8 @@ export interface FakeServer extends AsyncDisposable {
   readonly seen: readonly SeenRequest[]
   /** `METHOD path` of every request so far. */
   lines(): readonly string[]
+  /** As a server does that has been idle for long. */
+  closeConnections(): void
 }
 
 /** A server that answers what the test says; `'hang-up'` cuts the connection. */
@@ -43,6 +45,7 @@ export async function fakeServer(
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on a port, not on a path
     seen,
     lines: () => seen.map(({ method, url }) => `${method} ${url.pathname}`),
+    closeConnections: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
