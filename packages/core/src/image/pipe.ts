@@ -2,6 +2,7 @@ import type { Context } from '../contracts/v1/context.js'
 import type { Descriptor, ImageSink, ImageSource } from '../contracts/v1/image.js'
 import { digestOf, mismatch } from './digest.js'
 import { isIndex, isManifest, parseIndex, parseManifest } from './manifest.js'
+import type { PipeCompression } from './pipe-compressed.js'
 
 /** As many blobs at a time as BuildKit sends to one registry. */
 const concurrentBlobs = 4
@@ -9,14 +10,20 @@ const concurrentBlobs = 4
 /**
  * Copies an image, or a whole index, from a source into a sink: push, pull, copy, layout and load are all this.
  * What the sink has is skipped; children go before parents; resolves to the root as the sink stored it.
+ * With `compression`, OCI layers that are plain tars are compressed on their way, in one pass; the root is then another one.
  * @example await pipe(layout.source(built.manifest), registry.sink('web'), { tag: 'main-a1b2c3d' }, context)
  */
 export async function pipe(
   source: ImageSource,
   sink: ImageSink,
-  options: { readonly tag?: string | undefined },
+  options: { readonly tag?: string | undefined; readonly compression?: PipeCompression | undefined },
   context: Context,
 ): Promise<Descriptor> {
+  const { compression } = options
+  if (compression) {
+    const { pipeCompressed } = await import('./pipe-compressed.js') // lazily: most images come compressed
+    return pipeCompressed({ source, sink, compression }, options.tag, context)
+  }
   const { mediaType } = source.root
   const bytes = await verifiedManifest(source, context.signal)
   const there = await sink.retag?.(bytes, { mediaType, tag: options.tag }, context)
@@ -27,7 +34,7 @@ export async function pipe(
 }
 
 /** What is read decides what is copied, and how the root is called there: never taken on trust. */
-async function verifiedManifest(source: ImageSource, signal: AbortSignal): Promise<Uint8Array> {
+export async function verifiedManifest(source: ImageSource, signal: AbortSignal): Promise<Uint8Array> {
   const { root } = source
   const bytes = await source.manifest(root, signal)
   const found = digestOf(bytes)
@@ -55,11 +62,20 @@ export function rootedAt(root: Descriptor, source: ImageSource): ImageSource {
 
 async function copyBlobs(source: ImageSource, sink: ImageSink, manifest: Uint8Array, context: Context): Promise<void> {
   const { config, layers } = parseManifest(manifest)
-  const waiting = [...new Map([...layers, config].map((blob) => [blob.digest, blob])).values()]
+  await copyEach([...layers, config], (blob, stoppable) => copyBlob(source, sink, blob, stoppable), context)
+}
+
+/** Each blob once, a few at a time; the first failure stops the others. */
+export async function copyEach(
+  blobs: readonly Descriptor[],
+  copy: (blob: Descriptor, context: Context) => Promise<void>,
+  context: Context,
+): Promise<void> {
+  const waiting = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()]
   const failed = new AbortController()
   const stoppable = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) }
   const worker = async () => {
-    for (let blob = waiting.shift(); blob; blob = waiting.shift()) await copyBlob(source, sink, blob, stoppable)
+    for (let blob = waiting.shift(); blob; blob = waiting.shift()) await copy(blob, stoppable)
   }
   const stopOthers = (error: unknown) => {
     failed.abort(error)
@@ -70,7 +86,12 @@ async function copyBlobs(source: ImageSource, sink: ImageSink, manifest: Uint8Ar
   context.signal.throwIfAborted()
 }
 
-async function copyBlob(source: ImageSource, sink: ImageSink, blob: Descriptor, context: Context): Promise<void> {
+export async function copyBlob(
+  source: ImageSource,
+  sink: ImageSink,
+  blob: Descriptor,
+  context: Context,
+): Promise<void> {
   const { signal } = context
   signal.throwIfAborted()
   if (await sink.has(blob, context)) {
