@@ -1,7 +1,8 @@
 import { type Context, KiwiError } from '@kiwi/core'
 import { type Challenge, parseChallenges } from './challenge.js'
 import type { HttpAnswer } from './connect.js'
-import type { Credentials } from './credentials.js'
+import type { Credentials, Login } from './credentials.js'
+import { identityTokenUser } from './docker-config.js'
 import type { Endpoint } from './endpoint.js'
 import { basicHeader, type TokenService, type Tokens } from './token.js'
 
@@ -32,10 +33,7 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
     async authorize(scopes, context, send) {
       const current = known
       if (current.scheme === 'none') return send(undefined, false)
-      if (current.scheme === 'basic')
-        return credentials(context, (login) =>
-          send(login && basicHeader(login.username, login.password), login !== undefined),
-        )
+      if (current.scheme === 'basic') return credentials(context, (login) => sendBasic(login, send), scopes)
       const { value, signedIn } = await tokens.get(current.service, scopes, context)
       return send(`Bearer ${value}`, signedIn)
     },
@@ -50,6 +48,15 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
       return [...asked, ...scopes]
     },
   }
+}
+
+/** An identity token is for token servers. */
+function sendBasic<T>(
+  login: Login | undefined,
+  send: (authorization: string | undefined, signedIn: boolean) => Promise<T>,
+): Promise<T> {
+  if (!login || login.username === identityTokenUser) return send(undefined, false)
+  return send(basicHeader(login.username, login.password), true)
 }
 
 /** Bearer before Basic: a token server that is there has to be asked, and a token tells less than a password. */

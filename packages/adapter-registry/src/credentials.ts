@@ -1,19 +1,29 @@
 import type { Context, SecretReference } from '@kiwi/core'
 import { dockerConfigLogin } from './docker-config.js'
+import { podmanLogin } from './podman-auth.js'
 
 /** What a registry may be told about the user. */
 export interface Login {
+  /** `<token>` says, as docker's credential helpers do, that the password is an identity token: it is exchanged at the token server. */
   readonly username: string
   readonly password: string
 }
 
 export type CredentialOptions =
   | { readonly username: string; readonly password: SecretReference }
+  /** Asked whenever a login is needed, so it may give one that lives for a short time; `undefined` is anonymous. */
+  | { readonly provider: (host: string, context: Context) => Promise<Login | undefined> }
+  /** A file as podman writes it; `true`: `$REGISTRY_AUTH_FILE`, else where podman looks. */
+  | { readonly podmanAuth: string | true }
   /** Default path: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
   | { readonly dockerConfig?: string | undefined }
 
-/** Lends the login for the length of `use`; `undefined` where there is none for the host. */
-export type Credentials = <T>(context: Context, use: (login: Login | undefined) => Promise<T>) => Promise<T>
+/** Lends the login for the length of `use`; `undefined` where there is none for the host. The scopes say for which repository. */
+export type Credentials = <T>(
+  context: Context,
+  use: (login: Login | undefined) => Promise<T>,
+  scopes?: readonly string[],
+) => Promise<T>
 
 export function credentialsFor(host: string, options: CredentialOptions | undefined): Credentials {
   if (options === undefined) return (_context, use) => use(undefined)
@@ -21,5 +31,13 @@ export function credentialsFor(host: string, options: CredentialOptions | undefi
     const { username, password } = options
     return (context, use) => context.secret(password, (value) => use({ username, password: value }))
   }
+  if ('provider' in options) return async (context, use) => use(await options.provider(host, context))
+  if ('podmanAuth' in options)
+    return async (context, use, scopes) =>
+      use(await podmanLogin(host, repositoryOf(scopes), options.podmanAuth, context.signal))
   return async (context, use) => use(await dockerConfigLogin(host, options.dockerConfig, context.signal))
+}
+
+function repositoryOf(scopes: readonly string[] = []): string | undefined {
+  return /^repository:(.+):[^:]*$/.exec(scopes[0] ?? '')?.[1]
 }

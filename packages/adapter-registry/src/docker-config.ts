@@ -6,6 +6,9 @@ import { KiwiError } from '@kiwi/core'
 import type { Login } from './credentials.js'
 import { isDockerHub } from './endpoint.js'
 
+/** In place of a user's name: the password is an identity token. */
+export const identityTokenUser = '<token>'
+
 /**
  * Looks a host's login up as the docker client does: its credential helper, the store of all, then the file itself.
  * `undefined` when there is none. Rejects with `INPUT_INVALID` when the file is not JSON, `TOOL_MISSING` when a helper is not installed.
@@ -16,8 +19,15 @@ export async function dockerConfigLogin(
   signal: AbortSignal,
 ): Promise<Login | undefined> {
   const file = path ?? join(process.env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'config.json')
-  const config = parse(file, await readConfig(file, path !== undefined, signal))
-  const keys = keysOf(host)
+  return loginInFile({ file, wanted: path !== undefined, keys: keysOf(host) }, signal)
+}
+
+/** The first of the keys that has a login in a file of docker's form. A file that is not there is an error where it is `wanted`. */
+export async function loginInFile(
+  { file, wanted, keys }: { readonly file: string; readonly wanted: boolean; readonly keys: readonly string[] },
+  signal: AbortSignal,
+): Promise<Login | undefined> {
+  const config = parse(file, await readConfig(file, wanted, signal))
   for (const key of keys) {
     const helper = stringIn(config.credHelpers, key) ?? stringIn(config, 'credsStore')
     const login = helper === undefined ? undefined : await askHelper(helper, key, signal)
@@ -56,6 +66,8 @@ function parse(file: string, text: string): JsonObject {
 }
 
 function loginOf(entry: unknown): Login | undefined {
+  const identityToken = stringIn(entry, 'identitytoken')
+  if (identityToken) return { username: identityTokenUser, password: identityToken }
   const [username, password] = [stringIn(entry, 'username'), stringIn(entry, 'password')]
   if (username && password) return { username, password }
   const [match, name = '', rest = ''] = /^([^:]+):(.*)$/s.exec(decode(stringIn(entry, 'auth'))) ?? []

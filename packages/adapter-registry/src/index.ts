@@ -1,5 +1,5 @@
 export { type Artifact, type ArtifactBlob, pushArtifact } from './artifact.js'
-export type { CredentialOptions } from './credentials.js'
+export type { CredentialOptions, Login } from './credentials.js'
 export {
   type Collected,
   type CollectOptions,

@@ -1,6 +1,7 @@
 import { type Context, KiwiError } from '@kiwi/core'
-import type { Http } from './connect.js'
-import type { Credentials } from './credentials.js'
+import type { Http, HttpAnswer } from './connect.js'
+import type { Credentials, Login } from './credentials.js'
+import { identityTokenUser } from './docker-config.js'
 import { answerError, parseBody } from './errors.js'
 
 /** Where a registry sends its clients for tokens. */
@@ -82,34 +83,68 @@ async function shared({ token, signal: asking }: Kept, waiting: AbortSignal): Pr
   }
 }
 
-/** One `scope` parameter for each scope; the login only in a header (distribution, token.md). */
 async function askToken(
   { http, host, credentials }: TokensOptions,
-  { realm, service }: TokenService,
+  service: TokenService,
   scopes: readonly string[],
   context: Context,
 ): Promise<Token & { readonly lifeSeconds: number }> {
+  const lend = async (login: Login | undefined) => {
+    const question: Question = { http, service, scopes, context, login }
+    const answer = (await exchange(question)) ?? (await getToken(question))
+    const signedIn = login !== undefined
+    if (answer.status === 200) return { ...readToken(await answer.text(limitBytes), host), signedIn }
+    if (login && refusals(login).includes(answer.status)) throw await refused(answer, host, login)
+    throw await answerError(answer, { doing: `sign in to ${host}`, host: answer.url.host, signedIn })
+  }
+  return credentials(context, lend, scopes)
+}
+
+interface Question {
+  readonly http: Http
+  readonly service: TokenService
+  readonly scopes: readonly string[]
+  readonly context: Context
+  readonly login: Login | undefined
+}
+
+/** One `scope` parameter for each scope; the login only in a header (distribution, token.md). */
+function getToken({ http, service: { realm, service }, scopes, context, login }: Question): Promise<HttpAnswer> {
   const url = new URL(realm)
   if (service !== undefined) url.searchParams.set('service', service)
   for (const scope of scopes) url.searchParams.append('scope', scope)
-  return credentials(context, async (login) => {
-    const headers = login ? { authorization: basicHeader(login.username, login.password) } : {}
-    const answer = await http.send({ method: 'GET', url, headers, context })
-    if (answer.status === 200)
-      return { ...readToken(await answer.text(limitBytes), host), signedIn: login !== undefined }
-    if (login && (answer.status === 401 || answer.status === 403)) throw await refused(answer, host)
-    throw await answerError(answer, { doing: `sign in to ${host}`, host: url.host, signedIn: login !== undefined })
-  })
+  const headers = login ? { authorization: basicHeader(login.username, login.password) } : {}
+  return http.send({ method: 'GET', url, headers, context })
+}
+
+/** An identity token for one of access (distribution, oauth.md). `undefined` where there is none, or the server does not know this way. */
+async function exchange({ http, service, scopes, context, login }: Question): Promise<HttpAnswer | undefined> {
+  if (login?.username !== identityTokenUser) return undefined
+  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'kiwi', refresh_token: login.password })
+  if (service.service !== undefined) form.set('service', service.service)
+  if (scopes.length > 0) form.set('scope', scopes.join(' '))
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const url = new URL(service.realm)
+  const answer = await http.send({ method: 'POST', url, headers, body: form.toString(), context })
+  if (answer.status !== 404 && answer.status !== 405) return answer
+  await answer.discard()
+  return undefined
 }
 
 export function basicHeader(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
-async function refused(answer: { text(limitBytes: number): Promise<string> }, host: string): Promise<KiwiError> {
+/** Of an identity token that has ended, OAuth2 says 400. */
+function refusals({ username }: Login): readonly number[] {
+  return username === identityTokenUser ? [400, 401, 403] : [401, 403]
+}
+
+async function refused(answer: HttpAnswer, host: string, { username }: Login): Promise<KiwiError> {
   const { message } = parseBody(await answer.text(limitBytes))
   const said = message === '' ? '' : `: ${message}`
-  return new KiwiError('REGISTRY_UNAUTHORIZED', `${host} refuses the user name or the password${said}`, {
+  const what = username === identityTokenUser ? 'identity token' : 'user name or the password'
+  return new KiwiError('REGISTRY_UNAUTHORIZED', `${host} refuses the ${what}${said}`, {
     evidence: { host },
   })
 }
