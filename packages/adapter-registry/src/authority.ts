@@ -40,7 +40,7 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
     learn(refusal, scopes) {
       const challenges = parseChallenges(refusal.headers('www-authenticate'))
       const offered = choose(challenges, endpoint)
-      if (!offered) return undefined
+      if (!offered) return challenges.length === 0 && renew(known, tokens, scopes) ? scopes : undefined
       known = offered.known
       if (known.scheme !== 'bearer') return scopes
       tokens.forget(known.service, scopes)
@@ -48,6 +48,13 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
       return [...asked, ...scopes]
     },
   }
+}
+
+/** A token that is refused without a word may have ended before its time. */
+function renew(known: Known, tokens: Tokens, scopes: readonly string[]): boolean {
+  if (known.scheme !== 'bearer') return false
+  tokens.forget(known.service, scopes)
+  return true
 }
 
 /** An identity token is for token servers. */

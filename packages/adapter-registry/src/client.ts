@@ -117,10 +117,19 @@ function mayRepeat(call: Call, error: unknown): boolean {
 async function sendSigned(line: Line, call: Call, context: Context): Promise<HttpAnswer> {
   const first = await attempt(line, call, context)
   if (first.answer.status !== 401) return settle(first, line, call, context)
-  const scopes = line.authority.learn(first.answer, call.scopes)
+  const { answer: refusal } = first
+  const scopes = line.authority.learn(refusal, call.scopes) ?? (await learnAtRoot(refusal, line, call, context))
   if (!scopes || !isRepeatable(call.body)) return settle(first, line, call, context)
   await first.answer.discard()
   return settle(await attempt(line, { ...call, scopes }, context), line, call, context)
+}
+
+/** Some refuse without a word of how to sign in, but for where the specification has clients ask first. */
+async function learnAtRoot(refusal: HttpAnswer, { endpoint, http, authority }: Line, call: Call, context: Context) {
+  if (refusal.headers('www-authenticate').length > 0 || authority.scheme !== 'none') return undefined
+  const root = await http.send({ method: 'GET', url: new URL('/v2/', endpoint.origin), headers: {}, context })
+  await root.discard()
+  return root.status === 401 ? authority.learn(root, call.scopes) : undefined
 }
 
 interface Attempted {

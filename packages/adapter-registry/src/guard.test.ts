@@ -294,7 +294,7 @@ test('layers that a manifest says are elsewhere are asked for at the registry al
   )
   const found = {
     ...headers,
-    'docker-content-digest': digestOf(image),
+    'docker-content-digest': digestOf(Buffer.from(image)),
     'content-length': `${image.byteLength}`,
   }
   await using server = await fakeServer(({ url }) =>
