@@ -166,5 +166,5 @@ function translate(error: unknown, { url, context, effect }: HttpRequest, proxy?
   if (context.signal.aborted) return context.signal.reason
   if (KiwiError.is(error)) return error
   const failure = unreachable(url, error, effect ?? 'none')
-  return proxy ? throughProxy(failure, proxy) : failure
+  return proxy ? throughProxy(failure, proxy, url) : failure
 }

@@ -68,17 +68,21 @@ function isIn(list: BlockList, host: string): boolean {
   return version !== 0 && list.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** Names the proxy in a failure that may be its own. */
-export function throughProxy(error: KiwiError, proxy: URL): KiwiError {
-  const cause = error.cause
-  const status = /^Proxy response \((\d+)\)/.exec(cause instanceof Error ? cause.message : '')?.[1]
-  const why = status === undefined ? '' : `, which answers ${status}`
-  const host = typeof error.evidence === 'object' && error.evidence !== null ? error.evidence : {}
-  return new KiwiError(error.code, `${error.message} (through the proxy ${proxy.host}${why})`, {
-    effect: error.effect,
-    retryable: error.retryable && !/^40[37]$/.test(status ?? ''),
+/** Names the proxy in a failure that may be its own. The proxy's own refusal says nothing of the registry. */
+export function throughProxy(error: KiwiError, { host }: URL, target: URL): KiwiError {
+  const { cause, effect, retryable, evidence } = error
+  const said = cause instanceof Error ? cause.message : ''
+  const [, status] = /^Proxy [^(]*\((\d{3})\)/.exec(said) ?? []
+  const message =
+    status === undefined
+      ? `${error.message} (through the proxy ${host})`
+      : `${target.host} cannot be reached: the proxy ${host} answers ${status}`
+  const known = typeof evidence === 'object' && evidence !== null ? evidence : {}
+  return new KiwiError(error.code, message, {
+    effect: status === undefined ? effect : 'none',
+    retryable: retryable && !/^40[37]$/.test(status ?? ''),
     hint: `Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY. ${error.hint}`,
-    evidence: { ...host, proxy: proxy.host },
+    evidence: { ...known, proxy: host },
     cause,
   })
 }
