@@ -75,3 +75,8 @@ test('the scope that a refusal asks for comes first', async () => {
   const asked = at.server.seen.filter(({ url }) => url.pathname === '/token')
   expect(asked.at(1)?.url.searchParams.getAll('scope')).toEqual(['repository:web:pull,extra', 'repository:web:pull'])
 })
+
+test('a redirect to what is no address is the registry’s failure', async () => {
+  await using at = await setting(() => ({ status: 307, headers: { location: 'http://[' } }))
+  expect(await at.resolve()).toMatchObject({ code: 'REGISTRY_FAILED', retryable: false })
+})

@@ -156,9 +156,16 @@ async function follow(http: Http, request: HttpRequest, origin: string, authoriz
     const location = answer.header('location')
     if (!isReading(request.method) || !redirects.has(answer.status) || location === undefined) return answer
     await answer.discard()
-    url = new URL(location, url)
+    url = URL.parse(location, url.href) ?? malformed(url)
     if (count === maximumRedirects) throw tooManyRedirects(url)
   }
+}
+
+function malformed({ host }: URL): never {
+  throw new KiwiError('REGISTRY_FAILED', `${host} redirects to an address that is malformed`, {
+    retryable: false,
+    evidence: { host },
+  })
 }
 
 function tooManyRedirects(url: URL): KiwiError {

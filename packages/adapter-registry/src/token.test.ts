@@ -60,6 +60,18 @@ test('asks once for many who wait, and again when 80 % of the life is over', asy
   expect(at.seen).toHaveLength(2)
 })
 
+test('asks for one new token when many are refused at once', async () => {
+  let count = 0
+  await using at = await setting(() => jsonAnswer(200, { token: `t${++count}`, expires_in: 100 }))
+  await at.tokens.get(at.service, [pull], context)
+  const renewed = [1, 2, 3].map(() => {
+    at.tokens.forget(at.service, [pull])
+    return at.tokens.get(at.service, [pull], context)
+  })
+  expect((await Promise.all(renewed)).map(({ value }) => value)).toEqual(['t2', 't2', 't2'])
+  expect(at.seen).toHaveLength(2)
+})
+
 test('takes a token without a life for one of a minute', async () => {
   let count = 0
   await using at = await setting(() => jsonAnswer(200, { token: `t${++count}` }))

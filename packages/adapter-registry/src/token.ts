@@ -19,7 +19,7 @@ export interface Token {
 export interface Tokens {
   /** A token for the scopes, the first of which is the one that matters. Asked for once, however many wait for it. */
   get(service: TokenService, scopes: readonly string[], context: Context): Promise<Token>
-  /** Drops the token for the scopes, if it is still that one. */
+  /** Drops the token for the scopes, unless another is being asked for already. */
   forget(service: TokenService, scopes: readonly string[]): void
 }
 
@@ -69,7 +69,11 @@ export function tokenCache(options: TokensOptions): Tokens {
         throw error
       }
     },
-    forget: (service, scopes) => void kept.delete(keyOf(service, scopes)),
+    forget(service, scopes) {
+      const key = keyOf(service, scopes)
+      // one that is being asked for is newer than the one that was refused
+      if (kept.get(key)?.renewAt !== Number.POSITIVE_INFINITY) kept.delete(key)
+    },
   }
 }
 
