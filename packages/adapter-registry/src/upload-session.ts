@@ -144,8 +144,8 @@ export async function cancel({ client, scopes, doing }: Target, { location }: Se
 /** Behind a proxy a registry may name the wrong scheme. */
 function newest(answer: HttpAnswer, { endpoint }: Client): URL | undefined {
   const location = answer.header('location')
-  if (location === undefined) return undefined
-  const url = new URL(location, answer.url)
+  const url = location === undefined ? null : URL.parse(location, answer.url.href)
+  if (!url) return undefined
   const own = new URL(endpoint.origin)
   if (url.host === own.host) url.protocol = own.protocol
   return url
