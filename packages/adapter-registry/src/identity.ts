@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { type Context, KiwiError, type SecretReference } from '@kiwi/core'
 
@@ -20,10 +21,14 @@ export interface IdentityOptions {
   readonly clientCertificate?: ClientCertificate | undefined
 }
 
-/** The key is looked up for the first connection to the registry itself; from then on only the TLS library holds it. */
+/**
+ * The key is looked up for the first connection to the registry itself; from then on only the TLS library holds it.
+ * Throws `INPUT_INVALID` when the authority is not PEM, which the library would take for none.
+ */
 export function identities(host: string, options: IdentityOptions) {
   const { certificateAuthority: ca, clientCertificate } = options
   const plain: Identity = ca === undefined ? {} : { ca }
+  if (ca !== undefined) requireCertificate(host, ca)
   let kept: Identity | undefined
   return async (own: boolean, context: Pick<Context, 'secret'>): Promise<Identity> => {
     if (!own || !clientCertificate) return plain
@@ -31,6 +36,17 @@ export function identities(host: string, options: IdentityOptions) {
       load(host, clientCertificate.certificate, key, ca),
     )
     return { ...plain, ...kept }
+  }
+}
+
+function requireCertificate(host: string, pem: string): void {
+  try {
+    new X509Certificate(pem)
+  } catch {
+    throw new KiwiError('INPUT_INVALID', `certificateAuthority for ${host} is not a certificate`, {
+      hint: 'Give the text of the PEM file, not its path.',
+      evidence: { host },
+    })
   }
 }
 
