@@ -80,3 +80,34 @@ test('a redirect to what is no address is the registry’s failure', async () =>
   await using at = await setting(() => ({ status: 307, headers: { location: 'http://[' } }))
   expect(await at.resolve()).toMatchObject({ code: 'REGISTRY_FAILED', retryable: false })
 })
+
+test('what was asked for beyond the scopes is asked for from then on, without being refused first', async () => {
+  let given: readonly string[] = []
+  await using at = await setting((request) => {
+    const { authorization } = request.headers
+    const asked = at.server.seen.filter(({ url }) => url.pathname === '/token').at(-1)
+    given = asked?.url.searchParams.getAll('scope') ?? []
+    if (authorization && given.includes('repository:base:pull')) return manifest
+    const { status, headers: told } = challenge(request)
+    const scope = ',scope="repository:web:pull repository:base:pull"'
+    return { status, headers: { 'www-authenticate': `${told?.['www-authenticate']?.[1]}${scope}` } }
+  })
+  await at.resolve()
+  const before = at.server.seen.length
+  await at.resolve()
+  expect(at.server.lines().slice(before)).toEqual(['HEAD /v2/web/manifests/v1'])
+  expect(given).toEqual(['repository:base:pull', 'repository:web:pull'])
+})
+
+test('a scope that is covered already does not come before the one that covers it', async () => {
+  const server = await fakeServer(({ url, headers: { authorization, host } }) => {
+    if (url.pathname === '/token') return jsonAnswer(200, { token: 'good' })
+    const asked = `Bearer realm="http://${host}/token",scope="repository:web:pull"`
+    return authorization ? { status: 200 } : { status: 401, headers: { 'www-authenticate': asked } }
+  })
+  await using registry = ociRegistry({ host: server.host, plainHttp: true, retry: { tries: 1 } })
+  await registry.check('web', 'push', testContext()).catch(() => undefined)
+  const [token] = server.seen.filter(({ url }) => url.pathname === '/token')
+  expect(token?.url.searchParams.getAll('scope')).toEqual(['repository:web:pull,push'])
+  await server[Symbol.asyncDispose]()
+})

@@ -26,6 +26,9 @@ type Known =
 
 export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens: Tokens): Authority {
   let known: Known = { scheme: 'none' }
+  /** What was asked for beyond the scopes of a call, by these: the next call does not have to be refused first. */
+  const wider = new Map<string, readonly string[]>()
+  const widened = (scopes: readonly string[]) => wider.get(scopes.join(' ')) ?? scopes
   return {
     get scheme() {
       return known.scheme
@@ -34,20 +37,38 @@ export function authorityOf(endpoint: Endpoint, credentials: Credentials, tokens
       const current = known
       if (current.scheme === 'none') return send(undefined, false)
       if (current.scheme === 'basic') return credentials(context, (login) => sendBasic(login, send), scopes)
-      const { value, signedIn } = await tokens.get(current.service, scopes, context)
+      const { value, signedIn } = await tokens.get(current.service, widened(scopes), context)
       return send(`Bearer ${value}`, signedIn)
     },
     learn(refusal, scopes) {
       const challenges = parseChallenges(refusal.headers('www-authenticate'))
       const offered = choose(challenges, endpoint)
-      if (!offered) return challenges.length === 0 && renew(known, tokens, scopes) ? scopes : undefined
+      const current = widened(scopes)
+      if (!offered) return challenges.length === 0 && renew(known, tokens, current) ? scopes : undefined
       known = offered.known
       if (known.scheme !== 'bearer') return scopes
-      tokens.forget(known.service, scopes)
-      const asked = offered.scope?.split(' ').filter((scope) => scope !== '' && !scopes.includes(scope)) ?? []
-      return [...asked, ...scopes]
+      tokens.forget(known.service, current)
+      const asked = (offered.scope ?? '').split(' ').filter((scope) => scope !== '')
+      const missing = asked.filter((scope) => !current.some((has) => covers(has, scope)))
+      const all = [...missing, ...(current.length < mostScopes ? current : scopes)]
+      if (missing.length > 0) wider.set(scopes.join(' '), all)
+      return all
     },
   }
+}
+
+/** A registry that asks for another scope each time does not make requests ever longer. */
+const mostScopes = 16
+
+/** `repository:web:pull,push` covers `repository:web:pull`, which must not come before it: some token servers read only the first. */
+function covers(scope: string, other: string): boolean {
+  const [mine, theirs] = [splitScope(scope), splitScope(other)]
+  return mine.of === theirs.of && theirs.actions.every((action) => mine.actions.includes(action))
+}
+
+function splitScope(scope: string) {
+  const end = scope.lastIndexOf(':')
+  return { of: scope.slice(0, end), actions: scope.slice(end + 1).split(',') }
 }
 
 /** A token that is refused without a word may have ended before its time. */
@@ -82,6 +103,6 @@ function requireAddress(realm: string, { host }: Endpoint): void {
   if (URL.canParse(realm)) return
   throw new KiwiError('REGISTRY_FAILED', `${host} sends to a token server whose address is malformed`, {
     retryable: false,
-    evidence: { host, realm },
+    evidence: { host },
   })
 }

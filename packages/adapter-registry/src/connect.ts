@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.js'
 import { unreachable } from './errors.js'
 import { guardOf } from './guard.js'
 import { type ClientCertificate, type Identity, identities } from './identity.js'
+import { maskOf } from './masked.js'
 import { proxyFor, throughProxy } from './proxy.js'
 
 /** One HTTP exchange; nothing of the HTTP library is seen outside this file. */
@@ -28,7 +29,7 @@ export interface HttpAnswer {
   /** Every value of a header. */
   headers(name: string): readonly string[]
   readonly body: AsyncIterable<Uint8Array>
-  /** The body, cut off after that many bytes. */
+  /** The body, cut off after that many bytes; of a refusal, without what the request was signed with. */
   text(limitBytes: number): Promise<string>
   /** Reads the rest away, so that the connection can be used again. */
   discard(): Promise<void>
@@ -129,7 +130,8 @@ function watch(body: HttpRequest['body']): { content: string | Uint8Array | Read
 }
 
 function toAnswer(answer: Dispatcher.ResponseData, url: URL, request: HttpRequest): HttpAnswer {
-  const headers = (name: string) => [answer.headers[name] ?? []].flat()
+  const mask = answer.statusCode < 400 ? (text: string) => text : maskOf(request)
+  const headers = (name: string) => [answer.headers[name] ?? []].flat().map(mask)
   const body = readBody(answer, request)
   return {
     status: answer.statusCode,
@@ -137,7 +139,7 @@ function toAnswer(answer: Dispatcher.ResponseData, url: URL, request: HttpReques
     header: (name) => headers(name)[0],
     headers,
     body,
-    text: (limitBytes) => readText(body, limitBytes),
+    text: async (limitBytes) => mask(await readText(body, limitBytes)),
     discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => undefined),
   }
 }

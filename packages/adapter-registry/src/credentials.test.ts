@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { KiwiError } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { connect } from './connect.js'
@@ -69,6 +70,15 @@ test('a provider is asked for the host each time', async () => {
   expect(await loginOf('r.example.com', { provider })).toEqual({ username: 'r.example.com', password: '2' })
 })
 
+test('what a provider fails with is not told, but for its kind and what it says to be told', async () => {
+  const foreign = loginOf('r.example.com', { provider: () => Promise.reject(new TypeError('hunter2 is wrong')) })
+  const failure: unknown = await foreign.catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'REGISTRY_UNAUTHORIZED', message: expect.stringContaining('(TypeError)') })
+  expect(JSON.stringify(KiwiError.from(failure).toRecord())).not.toContain('hunter2')
+  const own = new KiwiError('SECRET_MISSING', 'the vault is sealed')
+  await expect(loginOf('r.example.com', { provider: () => Promise.reject(own) })).rejects.toBe(own)
+})
+
 describe('an identity token', () => {
   const scopes = ['repository:web:pull,push', 'repository:base:pull']
   const identity = 'identity-s3cret'
@@ -93,6 +103,7 @@ describe('an identity token', () => {
       grant_type: 'refresh_token',
       service: 's',
       client_id: 'kiwi',
+      access_type: 'online',
       scope: scopes.join(' '),
       refresh_token: identity,
     })

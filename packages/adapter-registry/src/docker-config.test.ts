@@ -8,11 +8,11 @@ import { temporaryDirectory } from './testing/image.js'
 const { signal } = new AbortController()
 const auth = (text: string) => Buffer.from(text).toString('base64')
 
-async function look(config: unknown, host: string) {
+async function look(config: unknown, host: string, repository?: string) {
   await using directory = await temporaryDirectory()
   const file = join(directory.path, 'config.json')
   await writeFile(file, typeof config === 'string' ? config : JSON.stringify(config))
-  return await dockerConfigLogin(host, file, signal)
+  return await dockerConfigLogin(host, file, signal, repository)
 }
 
 afterEach(() => vi.unstubAllEnvs())
@@ -76,4 +76,25 @@ test('names a credential helper that is not installed', async () => {
 
 test('refuses a helper whose name is a path', async () => {
   await expect(look({ credsStore: '../../bin/sh' }, 'a.example.com')).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+})
+
+test.each(['https://r.example.com/v2/', 'https://r.example.com/v1/', 'r.example.com/', 'https://r.example.com'])(
+  'finds a login that a tool saved under %s',
+  async (key) => {
+    const config = { auths: { [key]: { auth: auth('ana:pw') } } }
+    expect(await look(config, 'r.example.com')).toEqual({ username: 'ana', password: 'pw' })
+    expect(await look(config, 'example.com')).toBeUndefined()
+  },
+)
+
+test('finds the login of the part of a registry that the repository lies in, not that of another part', async () => {
+  const config = { auths: { 'r.example.com/team': { auth: auth('team:1') }, 'r.example.com': { auth: auth('all:2') } } }
+  expect((await look(config, 'r.example.com', 'team/web'))?.username).toBe('team')
+  expect((await look(config, 'r.example.com', 'teams/web'))?.username).toBe('all')
+  expect((await look(config, 'r.example.com'))?.username).toBe('all')
+})
+
+test('takes the identity token of an entry for its password, and of a helper what it says', async () => {
+  const config = { auths: { 'r.example.com': { auth: auth('00000000-0000:'), identitytoken: 'identity' } } }
+  expect(await look(config, 'r.example.com')).toEqual({ username: '<token>', password: 'identity' })
 })

@@ -17,14 +17,26 @@ export async function dockerConfigLogin(
   host: string,
   path: string | undefined,
   signal: AbortSignal,
+  repository?: string,
 ): Promise<Login | undefined> {
   const file = path ?? join(process.env.DOCKER_CONFIG ?? join(homedir(), '.docker'), 'config.json')
-  return loginInFile({ file, wanted: path !== undefined, keys: keysOf(host) }, signal)
+  return loginInFile(
+    { file, wanted: path !== undefined, keys: keysOf(host), more: moreKeysOf(host, repository) },
+    signal,
+  )
+}
+
+export interface LoginFile {
+  readonly file: string
+  readonly wanted: boolean
+  readonly keys: readonly string[]
+  /** For the file itself, which holds what several tools have written. Default: `keys`. */
+  readonly more?: readonly string[]
 }
 
 /** The first of the keys that has a login in a file of docker's form. A file that is not there is an error where it is `wanted`. */
 export async function loginInFile(
-  { file, wanted, keys }: { readonly file: string; readonly wanted: boolean; readonly keys: readonly string[] },
+  { file, wanted, keys, more = keys }: LoginFile,
   signal: AbortSignal,
 ): Promise<Login | undefined> {
   const config = parse(file, await readConfig(file, wanted, signal))
@@ -33,7 +45,7 @@ export async function loginInFile(
     const login = helper === undefined ? undefined : await askHelper(helper, key, signal)
     if (login) return login
   }
-  for (const key of keys) {
+  for (const key of more) {
     const login = loginOf(fieldOf(config.auths, key))
     if (login) return login
   }
@@ -44,6 +56,14 @@ export async function loginInFile(
 function keysOf(host: string): readonly string[] {
   if (isDockerHub(host)) return ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
   return [host, `https://${host}`, `http://${host}`]
+}
+
+/** Some tools file a login under a part of the registry, others under the address of its API. */
+function moreKeysOf(host: string, repository: string | undefined): readonly string[] {
+  const keys = keysOf(host)
+  const parts = repository?.split('/') ?? []
+  const scoped = parts.map((_, index) => [host, ...parts.slice(0, parts.length - index)].join('/'))
+  return [...scoped, ...keys, ...keys.flatMap((key) => ['/', '/v1/', '/v1', '/v2/', '/v2'].map((path) => key + path))]
 }
 
 async function readConfig(file: string, wanted: boolean, signal: AbortSignal): Promise<string> {

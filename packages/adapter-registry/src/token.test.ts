@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { testContext } from '@kiwi/core/testing'
 import { expect, test } from 'vitest'
 import { connect } from './connect.js'
@@ -129,3 +131,45 @@ test.each(['{"token":""}', 'nonsense', '{"tokens":"abc-secret"}'])(
     expect(String(failure)).not.toContain('abc-secret')
   },
 )
+
+test.each([
+  [90, 't2'],
+  [70, 't1'],
+  [-600, 't1'],
+])('counts the life of a token from when it was made: %i s ago', async (ageSeconds, expected) => {
+  let count = 0
+  const now = Date.now()
+  await using at = await setting(() =>
+    jsonAnswer(
+      200,
+      { token: `t${++count}`, expires_in: 100, issued_at: new Date(now - ageSeconds * 1000).toISOString() },
+      { date: new Date(now).toUTCString() },
+    ),
+  )
+  await at.tokens.get(at.service, [pull], context)
+  at.pass(20_000)
+  expect((await at.tokens.get(at.service, [pull], context)).value).toBe(expected)
+})
+
+test.each([200, 401, 500])('an answer %i that never ends is not read to its end', async (status) => {
+  let sent = 0
+  const server = createServer((_request, response) => {
+    response.writeHead(status).on('error', () => undefined)
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(16_384))) sent += 16_384
+      if (!response.destroyed) response.once('drain', more)
+    }
+    more()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // it listens on a port, not on a path
+  const http = connect({ host: 'r', origin: `http://127.0.0.1:${port}` })
+  const credentials = credentialsFor('r', { username: 'kiwi', password: { secret: 'PASSWORD' } })
+  const tokens = tokenCache({ http, host: 'r', credentials })
+  const asking = tokens.get({ realm: `http://127.0.0.1:${port}/token` }, [pull], context)
+  await expect(asking).rejects.toMatchObject({ code: status === 401 ? 'REGISTRY_UNAUTHORIZED' : 'REGISTRY_FAILED' })
+  await http.close()
+  server.close()
+  server.closeAllConnections()
+  expect(sent).toBeLessThan(64 * 1024 * 1024) // what the system's buffers hold, not what could be sent
+})

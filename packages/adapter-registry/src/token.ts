@@ -97,7 +97,8 @@ async function askToken(
     const question: Question = { http, service, scopes, context, login }
     const answer = (await exchange(question)) ?? (await getToken(question))
     const signedIn = login !== undefined
-    if (answer.status === 200) return { ...readToken(await answer.text(limitBytes), host), signedIn }
+    if (answer.status === 200)
+      return { ...readToken(await answer.text(limitBytes), answer.header('date'), host), signedIn }
     if (login && refusals(login).includes(answer.status)) throw await refused(answer, host, login)
     throw await answerError(answer, { doing: `sign in to ${host}`, host: answer.url.host, signedIn })
   }
@@ -124,7 +125,12 @@ function getToken({ http, service: { realm, service }, scopes, context, login }:
 /** An identity token for one of access (distribution, oauth.md). `undefined` where there is none, or the server does not know this way. */
 async function exchange({ http, service, scopes, context, login }: Question): Promise<HttpAnswer | undefined> {
   if (login?.username !== identityTokenUser) return undefined
-  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'kiwi', refresh_token: login.password })
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: 'kiwi',
+    access_type: 'online',
+    refresh_token: login.password,
+  })
   if (service.service !== undefined) form.set('service', service.service)
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -154,13 +160,20 @@ async function refused(answer: HttpAnswer, host: string, { username }: Login): P
 }
 
 /** Some servers say `token`, others `access_token`. The answer is never quoted: it holds the token. */
-function readToken(text: string, host: string): { value: string; lifeSeconds: number } {
+function readToken(text: string, date: string | undefined, host: string): { value: string; lifeSeconds: number } {
   try {
-    const { token, access_token: accessToken, expires_in: life } = JSON.parse(text)
+    const { token, access_token: accessToken, expires_in: life, issued_at: issuedAt } = JSON.parse(text)
     const value = token ?? accessToken
     if (typeof value === 'string' && value !== '') {
-      return { value, lifeSeconds: typeof life === 'number' && life > 0 ? life : defaultLifeSeconds }
+      const wholeSeconds = typeof life === 'number' && life > 0 ? life : defaultLifeSeconds
+      return { value, lifeSeconds: Math.max(wholeSeconds - ageSeconds(issuedAt, date), 0) }
     }
   } catch {}
   throw new KiwiError('REGISTRY_FAILED', `the token server of ${host} gives no token`, { evidence: { host } })
+}
+
+/** By the server's own clock: what is left of the life of a token that was made for somebody before. */
+function ageSeconds(issuedAt: unknown, date: string | undefined): number {
+  const age = (Date.parse(date ?? '') - Date.parse(String(issuedAt))) / 1000
+  return Number.isNaN(age) ? 0 : Math.max(age, 0) // where one of them is not said, it is taken for new
 }
