@@ -27,6 +27,7 @@ export {
   type RobotRight,
   type RobotSecret,
 } from './harbor/index.js'
+export { type DockerHub, type DockerHubOptions, dockerHub, type PullLimits } from './hub/index.js'
 export type { ClientCertificate } from './identity.js'
 export type { ReferrersOptions } from './referrers.js'
 export { type OciRegistry, type OciRegistryOptions, ociRegistry } from './registry.js'

@@ -82,7 +82,7 @@ function standIn(): Uint8Array {
   return artifactManifest({ artifactType: 'application/vnd.kiwi.untag', blobs: [], annotations })
 }
 
-async function deleteManifest(
+export async function deleteManifest(
   client: Client,
   place: ImagePlace,
   context: Context,

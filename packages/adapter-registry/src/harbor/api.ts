@@ -3,9 +3,9 @@ import type { HttpRequest } from '../connect.js'
 import { answerError } from '../errors.js'
 import type { OpenedRegistry } from '../registry.js'
 import { isPassing, type RetryOptions, triesOf } from '../retry.js'
+import { type Shape, shapesOf } from '../shape.js'
 import { basicHeader } from '../token.js'
 import { harborJudge } from './judge.js'
-import { type Shape, shapesOf } from './shape.js'
 
 /** Harbor's own API, version 2.0 (its api/v2.0/swagger.yaml). */
 export interface Api {

@@ -1,8 +1,8 @@
 import type { Context, Digest, ImagePlace } from '@kiwi/core'
 import { isTag } from '../names.js'
+import { numberOf, shapesOf, textOf } from '../shape.js'
 import type { Api } from './api.js'
 import { artifactPath, placeOf, projectPath, repositoryPath } from './place.js'
-import { numberOf, shapesOf, textOf } from './shape.js'
 
 export interface HarborRepository {
   /** With the project, as Kiwi names repositories. */

@@ -1,6 +1,6 @@
 import { type Context, KiwiError } from '@kiwi/core'
+import { recordOf } from '../evidence.js'
 import type { Api } from './api.js'
-import { recordOf } from './evidence.js'
 import { proxyHint } from './judge.js'
 import { projectExists, readProject, readQuota } from './projects.js'
 

@@ -1,6 +1,7 @@
 import type { Context, ImagePlace, Probe } from '@kiwi/core'
 import { KiwiError } from '@kiwi/core'
 import { type OciRegistry, type OciRegistryOptions, openRegistry } from '../registry.js'
+import { shapeOf, textOf } from '../shape.js'
 import { type Api, apiOf } from './api.js'
 import {
   type HarborArtifact,
@@ -23,7 +24,6 @@ import {
 } from './projects.js'
 import { protectArtifacts } from './protect.js'
 import { type HarborRobots, robotsOf } from './robots.js'
-import { shapeOf, textOf } from './shape.js'
 import { harborSink } from './sink.js'
 
 export type { HarborArtifact, HarborRepository, HarborTag } from './artifacts.js'

@@ -1,8 +1,8 @@
 import { type Context, KiwiError } from '@kiwi/core'
+import { recordOf } from '../evidence.js'
+import { numberOf, type Shape, shapeOf, textOf } from '../shape.js'
 import type { Api } from './api.js'
-import { recordOf } from './evidence.js'
 import { projectPath } from './place.js'
-import { numberOf, type Shape, shapeOf, textOf } from './shape.js'
 
 export interface HarborProject {
   readonly id: number

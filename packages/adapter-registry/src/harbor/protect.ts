@@ -1,11 +1,11 @@
 import { type Context, type Digest, type Json, KiwiError, type Protection } from '@kiwi/core'
 import type { Client } from '../client.js'
 import { protectByTags } from '../protect.js'
+import { numberOf, type Shape, shapeOf, shapesOf, textOf } from '../shape.js'
 import type { Api } from './api.js'
 import { removeArtifact } from './artifacts.js'
 import { type HarborPlace, placeOf, projectPath } from './place.js'
 import { readProject } from './projects.js'
-import { numberOf, type Shape, shapeOf, shapesOf, textOf } from './shape.js'
 
 const keepTags = 'kiwi-keep-'
 

@@ -1,8 +1,8 @@
 import type { Context } from '@kiwi/core'
 import { KiwiError } from '@kiwi/core'
+import { numberOf, type Shape, shapeOf, textOf } from '../shape.js'
 import type { Api } from './api.js'
 import { readProject } from './projects.js'
-import { numberOf, type Shape, shapeOf, textOf } from './shape.js'
 
 /** What a robot may do in a project, in Kiwi's words. */
 export type RobotRight = 'pull' | 'push' | 'list' | 'delete' | 'protect' | 'quota'
