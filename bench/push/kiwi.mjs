@@ -12,7 +12,7 @@ if (what === 'push') {
   const [root] = await layout.roots()
   if (!root) throw new Error(`${directory} holds no image`)
   const compression = {
-    method: method === 'zstd' ? 'zstd' : 'gzip',
+    method: /** @type {'gzip' | 'zstd'} */ (method === 'zstd' ? 'zstd' : 'gzip'),
     memory: layerMemory(join(directory, 'compressed.json')),
   }
   await pipe(layout.source(root), registry.sink(repository), { tag, compression }, context)

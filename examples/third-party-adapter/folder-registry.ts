@@ -46,6 +46,7 @@ export function folderRegistry({ directory }: { readonly directory: string }): R
       const found = await find(place)
       if (!found) return false
       const at = folder(place.repository)
+      if (place.reference !== found.digest) return rm(join(at, 'tags', place.reference)).then(() => true)
       for await (const tag of this.tags?.(place.repository, context) ?? [])
         if ((await readDescriptor(join(at, 'tags', tag)))?.digest === found.digest) await rm(join(at, 'tags', tag))
       await rm(join(at, 'manifests', found.digest))

@@ -36,12 +36,12 @@ export async function* inOrder<Item, Result>(
       const started = work(item)
       started.catch(() => undefined) // whoever reads in order meets it
       running.push(started)
-      for (let first = running[0]; first && running.length >= concurrency; first = running[0]) {
+      for (let first = running[0]; first !== undefined && running.length >= concurrency; first = running[0]) {
         yield await first
         running.shift()
       }
     }
-    for (let first = running[0]; first; first = running[0]) {
+    for (let first = running[0]; first !== undefined; first = running[0]) {
       yield await first
       running.shift()
       signal.throwIfAborted()
