@@ -13,7 +13,7 @@ export interface Part extends AsyncDisposable {
 
 /** Opens a part in `folder`; `make` is called when the folder is not there. */
 export async function openPart(folder: string, make: () => Promise<void>): Promise<Part> {
-  const path = join(folder, `${partPrefix()}${folderPrefix()}${randomUUID()}`)
+  const path = join(folder, partName())
   const file = await open(path, 'wx').catch(async (error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     await make()
@@ -66,6 +66,11 @@ function flowTo(file: FileHandle): { write(bytes: Uint8Array): Promise<void>; en
       if (failure) throw failure.error
     },
   }
+}
+
+/** A name that nobody else has, for what is being made; `isLeftoverPart` knows it when this process is gone. */
+export function partName(): string {
+  return `${partPrefix()}${folderPrefix()}${randomUUID()}`
 }
 
 /** Whether a file of that name is the part of a process that is known to be gone. */

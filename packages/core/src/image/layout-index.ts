@@ -8,7 +8,7 @@ import { withLock } from './lock.js'
 import { mediaTypes, parseIndex } from './manifest.js'
 
 /** The annotation that carries a tag in `index.json` (image-spec, annotations.md). */
-const tagAnnotation = 'org.opencontainers.image.ref.name'
+export const tagAnnotation = 'org.opencontainers.image.ref.name'
 
 type JsonObject = { readonly [key: string]: Json | undefined }
 
