@@ -26,5 +26,8 @@ function secretsIn(authorization: string | undefined): readonly string[] {
 }
 
 function tokensIn(body: HttpRequest['body']): readonly string[] {
-  return typeof body === 'string' ? new URLSearchParams(body).getAll('refresh_token') : []
+  if (typeof body !== 'string') return []
+  if (!body.startsWith('{')) return new URLSearchParams(body).getAll('refresh_token')
+  const { secret } = JSON.parse(body)
+  return typeof secret === 'string' ? [secret] : []
 }

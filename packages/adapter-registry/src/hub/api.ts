@@ -5,6 +5,7 @@ import { identityTokenUser } from '../docker-config.js'
 import { answerError } from '../errors.js'
 import type { OpenedRegistry } from '../registry.js'
 import { isPassing, type RetryOptions, triesOf } from '../retry.js'
+import { pullScope } from '../scopes.js'
 import { type Shape, shapeOf, shapesOf, textOf } from '../shape.js'
 import { hubJudge } from './judge.js'
 
@@ -13,15 +14,17 @@ export interface HubApi {
   /** Resolves with an answer whose status is one of `expect`. */
   send(call: HubCall, context: Context): Promise<HubAnswer>
   /** What a listing has, page by page as it is taken. */
-  list(call: Pick<HubCall, 'path' | 'doing'>, context: Context): AsyncGenerator<Shape>
+  list(call: Pick<HubCall, 'path' | 'repository' | 'doing'>, context: Context): AsyncGenerator<Shape>
   /** The user or organization that the credentials are of; `undefined`: there are none. */
-  user(context: Context): Promise<string | undefined>
+  user(repository: string, context: Context): Promise<string | undefined>
 }
 
 export interface HubCall {
   readonly method: HttpRequest['method']
   /** With `/v2`, encoded. */
   readonly path: string
+  /** `NAMESPACE/NAME`, for logins that are of a namespace or a repository only. */
+  readonly repository: string
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly expect: readonly number[]
   /** For messages: `remove a tag`. */
@@ -48,6 +51,8 @@ export function apiOf(
   { retry, now = () => performance.now() }: { readonly retry?: RetryOptions | undefined; readonly now?: () => number },
 ): HubApi {
   let kept: Kept | undefined
+  const lend = <T>(repository: string, context: Context, use: (login: Login | undefined) => Promise<T>) =>
+    credentials(context, use, [pullScope(repository)])
   const ask = async (call: HubCall, login: Login | undefined, context: Context) => {
     const known = kept && kept.user === login?.username && now() < kept.until ? kept : undefined
     const token = known?.token ?? (login && (await signIn(http, login, context)))
@@ -55,7 +60,7 @@ export function apiOf(
     return { answer: await http.send(requestOf(call, token, context)), isKnown: known !== undefined }
   }
   const once = (call: HubCall, context: Context): Promise<HttpAnswer> =>
-    credentials(context, async (login) => {
+    lend(call.repository, context, async (login) => {
       let { answer, isKnown } = await ask(call, login, context)
       if (answer.status === 401 && isKnown) {
         kept = undefined // it may have been taken back before its time
@@ -88,7 +93,7 @@ export function apiOf(
         if (results.length === 0 || typeof body.next !== 'string') return
       }
     },
-    user: (context) => credentials(context, async (login) => login?.username),
+    user: (repository, context) => lend(repository, context, async (login) => login?.username),
   }
 }
 

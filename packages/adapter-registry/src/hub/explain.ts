@@ -40,7 +40,7 @@ async function lookInto(
   context: Context,
 ): Promise<KiwiError | undefined> {
   const place = placeOf(repository)
-  const user = await api.user(context)
+  const user = await api.user(place.full, context)
   const say = restate(error, place, user)
   if (user !== undefined && error.code === 'REGISTRY_UNAUTHORIZED') return say(error.code, undefined, signInHint)
   const found = await look(api, place, context)
@@ -72,16 +72,17 @@ type Look =
   | { readonly state: 'not found' }
 
 /** "GetRepository". */
-async function look(api: HubApi, { namespace, name }: HubPlace, context: Context): Promise<Look> {
+async function look(api: HubApi, { namespace, name, full }: HubPlace, context: Context): Promise<Look> {
   const path = `/v2/namespaces/${namespace}/repositories/${name}`
-  const call = { method: 'GET', path, expect: [200, 403, 404], doing: `look at ${namespace}/${name}` } as const
+  const doing = `look at ${full}`
+  const call = { method: 'GET', path, repository: full, expect: [200, 403, 404], doing } as const
   const { status, body } = await api.send(call, context)
   if (status === 404) return { state: 'not found' }
   if (status === 403) return { state: 'hidden' }
   return { state: 'there', mayWrite: shapeOf(body.permissions).write === true }
 }
 
-function restate(error: KiwiError, { namespace, name }: HubPlace, user: string | undefined) {
+function restate(error: KiwiError, { full }: HubPlace, user: string | undefined) {
   const [attempted] = /^cannot .*?: /.exec(error.message) ?? ['']
   return (code: ErrorCode, why?: string, hint?: string) =>
     new KiwiError(code, why === undefined ? error.message : `${attempted}${why}`, {
@@ -89,7 +90,7 @@ function restate(error: KiwiError, { namespace, name }: HubPlace, user: string |
       hint,
       evidence: {
         ...recordOf(error.evidence),
-        repository: `${namespace}/${name}`,
+        repository: full,
         ...(user !== undefined && { user }),
       },
       cause: error,

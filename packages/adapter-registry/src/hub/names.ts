@@ -5,6 +5,8 @@ import { requireRepository } from '../names.js'
 export interface HubPlace {
   readonly namespace: string
   readonly name: string
+  /** Both, as in `library/nginx`. */
+  readonly full: string
 }
 
 /** Where Docker keeps the official images, whose names are written without it. */
@@ -20,7 +22,7 @@ export function placeOf(repository: string): HubPlace {
   const [namespace = official, name = ''] = parts.length === 1 ? [official, ...parts] : parts
   if (parts.length > 2) throw invalid(repository, 'is too deep: on Docker Hub an image is NAMESPACE/NAME')
   if (name.length < shortest) throw invalid(repository, `is too short: names have ${shortest} characters at least`)
-  return { namespace, name }
+  return { namespace, name, full: `${namespace}/${name}` }
 }
 
 /** As `placeOf`, of what is to be written: only Docker itself writes official images. */

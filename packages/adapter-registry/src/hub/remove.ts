@@ -24,9 +24,10 @@ export function removeFromHub(hub: Hub, place: ImagePlace, context: Context): Pr
  * organization access tokens may go; the second is theirs (Docker's documentation, "Access token reference", "Docker Hub API").
  */
 export async function removeTag(api: HubApi, place: ImagePlace, context: Context): Promise<boolean> {
-  const { namespace, name } = ownPlaceOf(place.repository)
+  const { namespace, name, full } = ownPlaceOf(place.repository)
   const tag = encodeURIComponent(place.reference)
-  const call = { method: 'DELETE', expect: [200, 202, 204, 404], doing: `remove ${sayPlace(place)}` } as const
+  const doing = `remove ${sayPlace(place)}`
+  const call = { method: 'DELETE', repository: full, expect: [200, 202, 204, 404], doing } as const
   const ways = [
     `/v2/repositories/${namespace}/${name}/tags/${tag}/`,
     `/v2/namespaces/${namespace}/repositories/${name}/tags/${tag}`,
@@ -79,10 +80,11 @@ async function tryDelete(client: Client, place: ImagePlace, context: Context): P
 
 /** Those of the digest. The listing says most digests; what it leaves open is looked up, which is no pull. */
 async function tagsOf({ api, client }: Hub, place: ImagePlace, context: Context): Promise<readonly string[]> {
-  const { namespace, name } = ownPlaceOf(place.repository)
+  const { namespace, name, full } = ownPlaceOf(place.repository)
   const path = `/v2/namespaces/${namespace}/repositories/${name}/tags`
+  const listing = { path, repository: full, doing: `list the tags of docker.io/${full}` }
   const tags: string[] = []
-  for await (const entry of api.list({ path, doing: `list the tags of ${place.repository}` }, context)) {
+  for await (const entry of api.list(listing, context)) {
     const tag = textOf(entry, 'name') ?? ''
     const said = textOf(entry, 'digest')
     if (!isTag(tag) || (said !== undefined && said !== place.reference)) continue
