@@ -1,7 +1,6 @@
-import { type Context, type Descriptor, KiwiError } from '@kiwi/core'
+import { type Context, type Descriptor, KiwiError, mismatch } from '@kiwi/core'
 import type { Client } from './client.js'
 import type { HttpAnswer } from './connect.js'
-import { mismatch } from './mismatch.js'
 import { isPassing } from './retry.js'
 import { pullScope } from './scopes.js'
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type BlobUpload, type Context, KiwiError } from '@kiwi/core'
-import { mismatch } from './mismatch.js'
+import { type BlobUpload, type Context, KiwiError, mismatch } from '@kiwi/core'
 import { partsOf } from './parts.js'
 import { reportProgress } from './progress.js'
 import { evidenceOf, isPassing, statusOf, wordOf } from './retry.js'
