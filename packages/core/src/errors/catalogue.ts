@@ -42,6 +42,10 @@ export const catalogue = {
     retryable: false,
     hint: 'Names are lower case: [a-z0-9]+ parts joined by . _ - and /; tags have up to 128 of [A-Za-z0-9_.-].',
   },
+  IMAGE_UNPROTECTED: {
+    retryable: true,
+    hint: 'Give the registry’s user the right that is named, then run kiwi.prune({ apply: true }), or release again.',
+  },
   INPUT_INVALID: { retryable: false, hint: 'Correct the fields listed; nothing was changed.' },
   INSTANCE_CRASHED: {
     retryable: false,

@@ -115,6 +115,8 @@ export type EventBody =
       readonly exitCode?: number | undefined
     }
   | { readonly type: 'route'; readonly from: readonly string[]; readonly to: readonly string[] }
+  /** Nothing failed of it, but it should be seen to: `error` says what it is and what cures it. */
+  | { readonly type: 'warning'; readonly error: ErrorRecord }
   | { readonly type: 'evidence-kept'; readonly slot: string; readonly lines: readonly string[] }
   | { readonly type: 'command'; readonly command: Command }
   | {

@@ -3,19 +3,29 @@ import type { DocumentWrite } from '../contracts/v1/store.js'
 import type { ErrorRecord } from '../errors/kiwi-error.js'
 import type { EventBody } from '../events/event.js'
 import type { Release } from '../model/release.js'
+import { holdDocuments } from '../release/holds.js'
 import { quarantineOf } from '../release/quarantine.js'
+import { keepOf } from '../release/retention.js'
 import type { Deployed, Deployment } from './deploy.js'
 import type { EnvironmentRun } from './pipeline-run.js'
+import { protect } from './protect.js'
 import { step } from './step.js'
 
-/** Writes the release into the history: once, in the transaction that ends the step. */
-export function record(run: EnvironmentRun, { deployment, addresses }: Deployed): Promise<Release> {
-  return step(run, 'record', {
+/** Writes the release into the history: once, in the transaction that ends the step. Then its registry is told what to keep. */
+export async function record(run: EnvironmentRun, { deployment, addresses }: Deployed): Promise<Release> {
+  const resumed = run.journal.has('record')
+  const release = await step<{ readonly at: number }, Release>(run, 'record', {
     intent: () => ({ at: run.clock.now() }),
     do: async (_, { at }) => releaseOf(run, deployment, { at, addresses, error: undefined }),
     announce: recorded,
-    documents: (release) => [releaseDocument(release)],
+    documents: async (release) => [releaseDocument(release), ...(await holds(run, release))],
   })
+  await protect(run, release, { always: resumed })
+  return release
+}
+
+function holds({ store, request }: EnvironmentRun, release: Release): Promise<DocumentWrite[]> {
+  return holdDocuments(store, release, keepOf(request.definition, release.environment))
 }
 
 /**

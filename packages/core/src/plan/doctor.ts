@@ -2,6 +2,7 @@ import type { Context, Probe } from '../contracts/v1/context.js'
 import type { Engine } from '../journal/engine.js'
 import type { Part } from '../registers/adapters.js'
 import { probed } from '../registers/probe.js'
+import { type Unprotected, unprotected } from '../release/guard.js'
 import { type FoundTool, findTools } from './tools.js'
 
 /** What was asked, and what it said. It proposes; nothing switches by itself. */
@@ -14,11 +15,13 @@ export interface Doctor {
     readonly kind: string
   } & Probe)[]
   readonly tools: readonly FoundTool[]
+  /** Images that rollbacks need and that a registry does not keep, as far as it was asked; `kiwi.prune({ apply: true })` asks again. */
+  readonly unprotected: readonly Unprotected[]
   /** What would make it well, one sentence each. */
   readonly proposals: readonly string[]
 }
 
-export async function doctor({ adapters }: Engine, context: Context): Promise<Doctor> {
+export async function doctor({ adapters, store }: Engine, context: Context): Promise<Doctor> {
   const { builders, registries, runtimes } = adapters
   const asked = [
     ...Object.entries(builders).map(([name, builder]) => ({
@@ -39,10 +42,12 @@ export async function doctor({ adapters }: Engine, context: Context): Promise<Do
     }),
   )
   const tools = await findTools()
+  const loose = await unprotected({ adapters, store })
   const proposals = [
     ...answers.filter(({ ok }) => !ok).map(({ part, name, summary }) => `${part} ${name}: ${summary}`),
     ...tools.filter(({ path }) => path === undefined).map((tool) => `install ${tool.package}, for ${tool.neededFor}`),
+    ...loose.map(({ address, digest, because }) => `have ${digest ?? 'what is needed'} in ${address} kept: ${because}`),
   ]
   const ok = answers.every((answer) => answer.ok) && tools.every(({ path, optional }) => path !== undefined || optional)
-  return { ok, adapters: answers, tools, proposals }
+  return { ok, adapters: answers, tools, unprotected: loose, proposals }
 }

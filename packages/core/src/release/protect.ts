@@ -1,6 +1,4 @@
-import type { Context } from '../contracts/v1/context.js'
 import type { Protection, Registry } from '../contracts/v1/registry.js'
-import { KiwiError } from '../errors/kiwi-error.js'
 import type { Engine } from '../journal/engine.js'
 import type { ImageRecord } from '../model/release.js'
 
@@ -28,20 +26,4 @@ export async function shelfOf(
 ): Promise<Shelf> {
   const registry = await adapters.registries.get(name)
   return { registry, repository, address: registry.address(repository) }
-}
-
-/** All digests in one call: the registry lets go of those that are not named. `undefined` where it has no means to protect. */
-export async function protectOn(
-  { registry, repository, address }: Shelf,
-  digests: readonly string[],
-  context: Context,
-): Promise<Protected | undefined> {
-  if (!registry.protect) return undefined
-  try {
-    const { by, kept, notKept } = await registry.protect(repository, digests, context)
-    return { address, by, kept, notKept }
-  } catch (error) {
-    context.signal.throwIfAborted()
-    return { address, kept: [], notKept: [], failed: KiwiError.from(error).message }
-  }
 }

@@ -3,8 +3,10 @@ import type { Json } from '../contracts/v1/json.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import type { Engine } from '../journal/engine.js'
 import { buildDocument, buildOf } from './builds.js'
+import { guard } from './guard.js'
+import { holdBeside } from './holds.js'
 import { type KeepRules, type Needs, needsOf } from './needs.js'
-import { type Protected, protectOn, type Shelf } from './protect.js'
+import type { Protected, Shelf } from './protect.js'
 import { type Item, neededOn, neededParts, type Survey } from './prune-survey.js'
 
 export interface Cleared {
@@ -61,16 +63,12 @@ export async function clear(
   return { removed, kept, failed, protected: guarded }
 }
 
+/** A registry that keeps nothing by itself has nothing to be told. */
 async function guardOn(engine: Engine, shelf: Shelf, needs: Needs, context: Context): Promise<Protected | undefined> {
   if (!shelf.registry.protect) return undefined
-  try {
-    const here = await neededOn(engine, shelf, needs)
-    const parts = await neededParts(engine, shelf, { needs }, context)
-    return await protectOn(shelf, [...new Set([...here, ...parts.keys()])], context)
-  } catch (error) {
-    context.signal.throwIfAborted()
-    return { address: shelf.address, kept: [], notKept: [], failed: KiwiError.from(error).message }
-  }
+  await holdBeside(engine, shelf, await neededOn(engine, shelf, needs))
+  const redacted = <T>(value: T) => engine.redactor.json(value as unknown as Json) as unknown as T // plain JSON keeps its shape
+  return guard({ ...engine, redacted }, shelf, { always: true }, context)
 }
 
 /** Already gone is gone: a prune that was killed had removed it. */

@@ -7,6 +7,7 @@ import { mediaTypes } from '../image/manifest.js'
 import type { Engine } from '../journal/engine.js'
 import type { Build, Release } from '../model/release.js'
 import type { RunRequest } from '../model/run.js'
+import { createRedactor } from '../secrets/redactor.js'
 import { memoryStore } from '../stores/memory/index.js'
 import { testContext } from '../testing/context.js'
 import { type MemoryRegistry, memoryRegistry } from '../testing/memory-registry.js'
@@ -425,10 +426,10 @@ async function built(world: World): Promise<Bench> {
     await accept(store, by === 'rollback' ? { service, to: which } : { service, image: named ?? '' })
   }
   const adapters = {
-    registries: { get: async () => registry },
+    registries: { get: async () => registry, names: async () => ['memory'] },
     runtimes: { get: () => Promise.reject(new Error('none')) },
   }
-  const engine = { store, adapters, clock: testClock() } as unknown as Engine // prune uses nothing else
+  const engine = { store, adapters, clock: testClock(), redactor: createRedactor() } as unknown as Engine // prune uses nothing else
   return { engine, store, registry, digests, releases }
 }
 
