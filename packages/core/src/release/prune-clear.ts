@@ -5,9 +5,10 @@ import type { Engine } from '../journal/engine.js'
 import { buildDocument, buildOf } from './builds.js'
 import { guard } from './guard.js'
 import { holdBeside } from './holds.js'
+import { neededOn, neededParts } from './needed-here.js'
 import { type KeepRules, type Needs, needsOf } from './needs.js'
 import type { Protected, Shelf } from './protect.js'
-import { type Item, neededOn, neededParts, type Survey } from './prune-survey.js'
+import type { Item, Survey } from './prune-survey.js'
 
 export interface Cleared {
   readonly removed: readonly Item[]

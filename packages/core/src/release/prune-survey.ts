@@ -4,10 +4,11 @@ import type { Engine } from '../journal/engine.js'
 import type { Build, Release } from '../model/release.js'
 import type { ServiceDefinition } from '../model/service.js'
 import { servicesOf } from '../registers/services.js'
+import { neededParts } from './needed-here.js'
 import { type KeepRules, type Needs, namesTag, needsOf, slotDigests } from './needs.js'
 import { type Shelf, shelfOf } from './protect.js'
 import type { PrunePolicy } from './prune.js'
-import { partsOf, tagsByDigest } from './shelf-tags.js'
+import { tagsByDigest } from './shelf-tags.js'
 import { tagPattern } from './tag-pattern.js'
 
 /** One image of one repository that might go. */
@@ -67,38 +68,6 @@ export async function survey(engine: Engine, policy: PrunePolicy, rules: KeepRul
     }
   }
   return { unneeded, kept, failed, shelves: [...shelves.values()].map(({ shelf }) => shelf) }
-}
-
-/** Parts of needed indexes in the repository. */
-export async function neededParts(
-  engine: Pick<Engine, 'adapters'>,
-  shelf: Shelf,
-  {
-    needs,
-    slots,
-    foreign,
-  }: { readonly needs: Needs; readonly slots?: ReadonlyMap<string, string>; readonly foreign?: ReadonlySet<string> },
-  context: Context,
-): Promise<ReadonlyMap<string, string>> {
-  const here = await neededNear(engine, shelf, needs)
-  const anywhere = [...needs.open, ...(slots?.keys() ?? []), ...(foreign ?? [])] // where those lie is not recorded
-  return partsOf(shelf, new Set([...here, ...anywhere]), context)
-}
-
-/** Digests of needed images that lie in the repository, by whatever name it is registered: one registry may have two addresses. */
-async function neededNear(engine: Pick<Engine, 'adapters'>, shelf: Shelf, needs: Needs): Promise<string[]> {
-  const sameName = needs.images.filter(({ repository }) => repository === shelf.repository)
-  return [...(await neededOn(engine, shelf, needs)), ...sameName.map(({ digest }) => digest)]
-}
-
-/** Digests of needed images that lie in the repository. */
-export async function neededOn(engine: Pick<Engine, 'adapters'>, shelf: Shelf, { images }: Needs): Promise<string[]> {
-  const here = new Set<string>()
-  for (const image of images) {
-    const at = await shelfOf(engine, image).catch(() => undefined) // a registry that is registered no more
-    if (at?.address === shelf.address) here.add(image.digest)
-  }
-  return [...here]
 }
 
 interface Stock {
