@@ -26,7 +26,7 @@ function open(at: string | undefined, username?: 'kiwi' | 'reader') {
 
 describe.skipIf(host === undefined)('CNCF distribution', () => {
   describe('keeps the contract', () => {
-    for (const one of registryKit({ registry: () => open(host), prefix })) test(one.name, one.run)
+    for (const one of registryKit({ registry: () => open(host), prefix, tidy: true })) test(one.name, one.run)
   })
 
   test('loses a tag and keeps the image that other tags name', async () => {

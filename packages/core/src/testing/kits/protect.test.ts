@@ -151,3 +151,22 @@ describe('a registry that', () => {
     expect([...(await failuresOf(kit, cases.clears)).keys()]).toEqual([cases.clears])
   })
 })
+
+describe('a kit that is to tidy', () => {
+  it('leaves no tag and nothing protected behind, also of a case that failed', async () => {
+    const inner = memoryRegistry()
+    const repositories = new Set<string>()
+    const registry = {
+      ...inner,
+      sink: (repository: string) => {
+        repositories.add(repository)
+        return inner.sink(repository)
+      },
+      check: () => Promise.reject(new Error('no case passes that checks')),
+    }
+    for (const one of registryKit({ registry: () => registry, tidy: true })) await one.run().catch(() => undefined)
+    const left = [...repositories].flatMap((name) => [...inner.images(name).tags.keys(), ...inner.protected(name)])
+    expect(repositories.size).toBeGreaterThan(10)
+    expect(left).toEqual([])
+  })
+})

@@ -9,6 +9,7 @@ import { randomImage } from '../random-image.js'
 import { isProbe, rejects } from './expect.js'
 import { imageEndsKit } from './image-ends.js'
 import type { KitCase } from './kit.js'
+import { tidied } from './tidy.js'
 
 export interface RegistryKitOptions {
   /** The registry of one case: always the same one, or a new one each time. May be pushed to. */
@@ -21,6 +22,8 @@ export interface RegistryKitOptions {
   readonly damage?: ((digest: string) => Promise<void>) | undefined
   /** Has the registry clear away what it does not protect, as its own rules would (untagged manifests, garbage). */
   readonly clearAway?: ((repository: string) => Promise<void>) | undefined
+  /** Removes the tagged images that a case has made, after it, where the registry may; cases must then run one after the other. */
+  readonly tidy?: boolean | undefined
 }
 
 interface Bench {
@@ -31,16 +34,18 @@ interface Bench {
 }
 
 /**
- * What every registry keeps of its contract, also as both ends of `pipe`. Each case has repositories of its own, which are left there.
+ * What every registry keeps of its contract, also as both ends of `pipe`. Each case has repositories of its own, which are left there unless `tidy`.
  * @example for (const one of registryKit({ registry: () => ociRegistry({ host }) })) it(one.name, one.run)
  */
 export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
   const { prefix = '', secrets } = options
-  const bench = async (): Promise<Bench> => ({
-    registry: await options.registry(),
-    repository: `${prefix}kit-${randomBytes(6).toString('hex')}`,
-    context: testContext({ secrets }),
-  })
+  const made: { readonly registry: Registry; readonly repository: string }[] = []
+  const bench = async (): Promise<Bench> => {
+    const registry = await options.registry()
+    const repository = `${prefix}kit-${randomBytes(6).toString('hex')}`
+    for (const suffix of ['', '-other', '-trial']) made.push({ registry, repository: `${repository}${suffix}` })
+    return { registry, repository, context: testContext({ secrets }) }
+  }
   const one = (name: string, check: (bench: Bench) => Promise<void>): KitCase => ({
     name,
     run: async () => check(await bench()),
@@ -51,7 +56,7 @@ export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
     const source = ({ digest }: { digest: string }) => registry.source({ repository, reference: digest }, context)
     return { sink: withSecrets, source }
   }
-  return [
+  const cases = [
     one('says in a probe what answers', async ({ registry, context }) => {
       isProbe(await registry.probe(context), 'the registry')
       assert.equal(registry.contract, 'registry/v1')
@@ -130,6 +135,7 @@ export function registryKit(options: RegistryKitOptions): readonly KitCase[] {
     one('clears away what is not protected, and nothing else', (given) => survives(given, options.clearAway)),
     ...imageEndsKit({ ends, damage: options.damage }),
   ]
+  return options.tidy ? tidied(cases, made, secrets) : cases
 }
 
 async function pushed({ registry, repository, context }: Bench, tag?: string) {
