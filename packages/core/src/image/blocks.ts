@@ -3,9 +3,29 @@ import { availableParallelism } from 'node:os'
 /** Enough to keep every core busy while the first waits to be written; the output never depends on it. */
 export const defaultConcurrency = availableParallelism() + 1
 
-/** The content cut anew into blocks of `blockBytes`, the last one shorter; none where there is nothing. */
-export async function* blocksOf(content: AsyncIterable<Uint8Array>, blockBytes: number): AsyncGenerator<Buffer> {
-  let block = Buffer.allocUnsafeSlow(blockBytes)
+/** Blocks that are used again: memory of that size is dear to get, and the collector comes late for it. */
+export interface BlockStore {
+  readonly blockBytes: number
+  take(): Buffer
+  /** When nobody reads the block any more. */
+  giveBack(block: Buffer): void
+}
+
+export function blockStore(blockBytes: number): BlockStore {
+  const free: Buffer[] = []
+  return {
+    blockBytes,
+    take: () => free.pop() ?? Buffer.allocUnsafeSlow(blockBytes),
+    giveBack(block) {
+      if (block.byteLength === blockBytes) free.push(block) // the last one is a part
+    },
+  }
+}
+
+/** The content cut anew into blocks of the store, the last one shorter; none where there is nothing. */
+export async function* blocksOf(content: AsyncIterable<Uint8Array>, store: BlockStore): AsyncGenerator<Buffer> {
+  const { blockBytes } = store
+  let block = store.take()
   let filled = 0
   for await (const chunk of content) {
     for (let at = 0; at < chunk.byteLength; ) {
@@ -15,7 +35,7 @@ export async function* blocksOf(content: AsyncIterable<Uint8Array>, blockBytes: 
       at += part.byteLength
       if (filled < blockBytes) continue
       yield block
-      block = Buffer.allocUnsafeSlow(blockBytes)
+      block = store.take()
       filled = 0
     }
   }

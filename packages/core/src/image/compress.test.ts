@@ -26,7 +26,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 const methods = {
   gzip: { compress: gzip, expand: (bytes: Buffer) => gunzipSync(bytes), blockBytes: mebibyte },
-  zstd: { compress: zstd, expand: (bytes: Buffer) => zstdDecompressSync(bytes), blockBytes: 4 * mebibyte },
+  zstd: { compress: zstd, expand: (bytes: Buffer) => zstdDecompressSync(bytes), blockBytes: 2 * mebibyte },
 }
 
 describe.each(Object.entries(methods))('%s in blocks', (tool, { compress, expand, blockBytes }) => {

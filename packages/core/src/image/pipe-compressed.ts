@@ -13,6 +13,9 @@ export interface PipeCompression {
   readonly memory?: LayerMemory | undefined
 }
 
+/** One is compressed on all cores; the second fills them while the first begins or ends. More would only hold more blocks. */
+const concurrentLayers = 2
+
 interface Way {
   readonly source: ImageSource
   readonly sink: ImageSink
@@ -45,6 +48,7 @@ export async function pipeCompressed(way: Way, tag: string | undefined, context:
       else await copyBlob(source, sink, blob, stoppable)
     },
     context,
+    concurrentLayers,
   )
   return sink.manifest(rewritten(bytes, 'layers', became), { mediaType, tag }, context)
 }

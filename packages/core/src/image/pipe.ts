@@ -70,6 +70,7 @@ export async function copyEach(
   blobs: readonly Descriptor[],
   copy: (blob: Descriptor, context: Context) => Promise<void>,
   context: Context,
+  concurrency = concurrentBlobs,
 ): Promise<void> {
   const waiting = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()]
   const failed = new AbortController()
@@ -81,7 +82,7 @@ export async function copyEach(
     failed.abort(error)
     throw error
   }
-  await Promise.allSettled(Array.from({ length: concurrentBlobs }, () => worker().catch(stopOthers)))
+  await Promise.allSettled(Array.from({ length: concurrency }, () => worker().catch(stopOthers)))
   if (failed.signal.aborted) throw failed.signal.reason // the first failure: the others were stopped by it
   context.signal.throwIfAborted()
 }

@@ -1,15 +1,15 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress } from 'node:zlib'
-import { blocksOf, defaultConcurrency, inOrder } from './blocks.js'
+import { blockStore, blocksOf, defaultConcurrency, inOrder } from './blocks.js'
 import type { CompressOptions } from './gzip.js'
 
 export const zstdLevel = 3
-const blockBytes = 4 * 1024 * 1024
+const blockBytes = 2 * 1024 * 1024
 
 const compress: (block: Uint8Array, options: object) => Promise<Buffer> = promisify(zstdCompress)
 
 /**
- * Zstandard (RFC 8878), one frame with its checksum for each 4 MiB, compressed on all cores; readers take the frames for one stream.
+ * Zstandard (RFC 8878), one frame with its checksum for each 2 MiB, compressed on all cores; readers take the frames for one stream.
  * The same content gives the same bytes on every machine with the same library.
  */
 export async function* zstd(content: AsyncIterable<Uint8Array>, options: CompressOptions): AsyncGenerator<Uint8Array> {
@@ -23,8 +23,10 @@ export async function* zstd(content: AsyncIterable<Uint8Array>, options: Compres
         [constants.ZSTD_c_checksumFlag]: 1,
       },
     })
+  const store = blockStore(blockBytes)
+  const work = (block: Buffer) => frame(block).finally(() => store.giveBack(block))
   let empty = true
-  for await (const bytes of inOrder(blocksOf(content, blockBytes), frame, { concurrency, signal })) {
+  for await (const bytes of inOrder(blocksOf(content, store), work, { concurrency, signal })) {
     empty = false
     yield bytes
   }
