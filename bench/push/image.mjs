@@ -1,7 +1,18 @@
 // An OCI layout of about 500 MB in four layers that are not compressed, from what the machine has.
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 const megabyte = 1_000_000
@@ -38,11 +49,14 @@ export function makeContents(home) {
  * @param {string} directory is made anew
  * @param {string[]} contents
  * @param {string} mark
+ * @param {{ keep?: string }} [options] a file that stays, such as a memory of layers
  * @returns {number} bytes of the layers
  */
-export function writeImage(directory, contents, mark) {
+export function writeImage(directory, contents, mark, { keep } = {}) {
+  const kept = keep && existsSync(join(directory, keep)) ? readFileSync(join(directory, keep)) : undefined
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(join(directory, 'blobs', 'sha256'), { recursive: true })
+  if (keep && kept) writeFileSync(join(directory, keep), kept)
   const layers = contents.map((content, index) => writeLayer(directory, content, `${mark} ${index}`))
   const config = writeBlob(directory, {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
@@ -63,7 +77,12 @@ export function writeImage(directory, contents, mark) {
   return layers.reduce((sum, { size }) => sum + size, 0)
 }
 
-/** A tar with a mark and one file. */
+/**
+ * A tar with a mark and one file.
+ * @param {string} directory
+ * @param {string} content
+ * @param {string} mark
+ */
 function writeLayer(directory, content, mark) {
   const path = join(directory, 'layer')
   const output = openSync(path, 'w')
@@ -87,7 +106,11 @@ function writeLayer(directory, content, mark) {
   return { digest, size }
 }
 
-/** Of the version-7 format, which everybody reads. */
+/**
+ * Of the version-7 format, which everybody reads.
+ * @param {string} name
+ * @param {number} size
+ */
 function header(name, size) {
   const block = Buffer.alloc(512)
   block.write(name)
@@ -100,6 +123,10 @@ function header(name, size) {
   return block
 }
 
+/**
+ * @param {string} directory
+ * @param {object} value
+ */
 function writeBlob(directory, value) {
   const bytes = Buffer.from(JSON.stringify(value))
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
