@@ -68,6 +68,7 @@ const registry = {
     throw new Error('nothing is pushed: the builder does it')
   },
   address: (repository) => `campaign.test/${repository}`,
+  protect: (repository, digests, context) => ask('registry', 'protect', [repository, digests], context),
 }
 /** @type {import('@kiwi/core').Runtime} */
 const runtime = {
