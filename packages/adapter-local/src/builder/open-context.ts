@@ -26,12 +26,9 @@ export async function openContext(
 }
 
 async function contextRoot(directory: string, contextPath: string): Promise<string> {
-  const whole = await realpath(directory)
-  const root = contextPath === '.' ? whole : await realpath(join(whole, contextPath)).catch(() => undefined)
-  if (root !== undefined && (root === whole || root.startsWith(`${whole}/`))) return root
-  throw new KiwiError('CONTEXT_INVALID', `the build context ${contextPath} is not in the source`, {
-    evidence: { path: contextPath },
-  })
+  const root = await realWithin(directory, contextPath, 'the build context')
+  if (root !== undefined) return root
+  throw outside('the build context', contextPath)
 }
 
 /** The wizard's own, then the Dockerfile's, then the context's. */
@@ -40,6 +37,24 @@ async function ignoreText(
   { ignore, dockerfilePath, contextPath }: BuildRequest,
 ): Promise<string | undefined> {
   if (ignore !== undefined) return ignore
-  const text = (path: string) => readFile(join(directory, path), 'utf8').catch(() => undefined)
+  const text = async (path: string) => {
+    const file = await realWithin(directory, path, 'the ignore file')
+    if (file === undefined) return undefined
+    return readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new KiwiError('CONTEXT_INVALID', `${path} cannot be read`, { cause, evidence: { path } })
+    })
+  }
   return (await text(`${dockerfilePath}.dockerignore`)) ?? (await text(posix.join(contextPath, '.dockerignore')))
+}
+
+/** Where a path of the source really lies, undefined when it is not there. A link may lead nowhere but inside. */
+async function realWithin(directory: string, path: string, what: string): Promise<string | undefined> {
+  const whole = await realpath(directory)
+  const real = await realpath(join(whole, path)).catch(() => undefined)
+  if (real === undefined || real === whole || real.startsWith(`${whole}/`)) return real
+  throw outside(what, path)
+}
+
+function outside(what: string, path: string): KiwiError {
+  return new KiwiError('CONTEXT_INVALID', `${what} ${path} is not in the source`, { evidence: { path } })
 }
