@@ -10,7 +10,7 @@ import { extract } from 'tar-stream'
  * @typedef {{ outcome: 'fails', kind: 'command' | 'refused' | 'unfit', message: string }} Failure
  * @typedef {Image | Failure} Outcome
  * @typedef {{ text: string }} Inode
- * @typedef {{ name: string, type?: string, mode?: number, uid?: number, gid?: number, linkname?: string, pax?: Record<string, string>, devmajor?: number, devminor?: number }} Header
+ * @typedef {{ name: string, type?: string, mode?: number, uid?: number, gid?: number, linkname?: string, pax?: unknown, devmajor?: number, devminor?: number }} Header
  */
 
 /**
