@@ -37,18 +37,32 @@ export async function openPart(folder: string, make: () => Promise<void>): Promi
   }
 }
 
+/** What arrives in small pieces goes to the file in larger ones: a trip to the pool costs as much as copying 64 KiB. */
+const gatherBytes = 1024 * 1024
+
 /** So that the last sync finds little left to do, however large the file. */
 const syncAfterBytes = 8 * 1024 * 1024
 
 function flowTo(file: FileHandle): { write(bytes: Uint8Array): Promise<void>; end(): Promise<void> } {
+  let gathered: Uint8Array[] = []
+  let gatheredBytes = 0
   let unsyncedBytes = 0
   let syncing: Promise<void> | undefined
   // The kernel tells of a failed write to the disk once: it must not be forgotten.
   let failure: { readonly error: unknown } | undefined
+  const flush = async () => {
+    const [pieces, bytes] = [gathered, gatheredBytes]
+    gathered = []
+    gatheredBytes = 0
+    unsyncedBytes += bytes
+    if (bytes > 0) await writeAll(file, pieces, bytes)
+  }
   return {
     async write(bytes) {
-      await file.writeFile(bytes) // all of it: a single write may take only a part
-      unsyncedBytes += bytes.byteLength
+      gathered.push(bytes)
+      gatheredBytes += bytes.byteLength
+      if (gatheredBytes < gatherBytes) return
+      await flush()
       if (syncing !== undefined || unsyncedBytes < syncAfterBytes) return
       unsyncedBytes = 0
       syncing = file
@@ -61,11 +75,18 @@ function flowTo(file: FileHandle): { write(bytes: Uint8Array): Promise<void>; en
         })
     },
     async end() {
+      await flush()
       await syncing
       await file.datasync()
       if (failure) throw failure.error
     },
   }
+}
+
+/** All of it: a single write may take only a part. */
+async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], bytes: number): Promise<void> {
+  const { bytesWritten } = await file.writev(pieces)
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten))
 }
 
 /** A name that nobody else has, for what is being made; `isLeftoverPart` knows it when this process is gone. */
