@@ -29,7 +29,7 @@ interface Asked {
   readonly unprotected: readonly Unprotected[]
 }
 
-/** Longer than this nobody waits for a registry: the next release or prune asks again. */
+/** Longer than this no release waits for its registry: the next one or a prune asks again. */
 const withinMs = 20_000
 
 /** So often at most it is asked again because other releases were recorded meanwhile. Each of those asks as well. */
@@ -50,8 +50,9 @@ export async function guard(
   let held = await heldOn(engine, shelf)
   if (!always && before && before.unprotected.length === 0 && isFor(before, held)) return undefined
   let parts = before?.parts ?? {}
+  const until = engine.clock.now() + withinMs
   for (let attempt = 1; ; attempt += 1) {
-    const { answer, found } = await ask(engine, shelf, { held, parts }, context)
+    const { answer, found } = await ask(engine, shelf, { held, parts, until }, context)
     parts = found
     const asked = { repository: shelf.repository, parts, unprotected: unprotectedIn(answer) }
     await engine.store.documents.put({
@@ -60,7 +61,7 @@ export async function guard(
       value: engine.redacted(asked) as unknown as Json,
     })
     const now = await heldOn(engine, shelf)
-    if (isDeepStrictEqual(now, held) || attempt === most) return answer
+    if (isDeepStrictEqual(now, held) || attempt === most || engine.clock.now() >= until) return answer
     held = now
   }
 }
@@ -88,17 +89,19 @@ export function unprotectedIn({ address, notKept, failed }: Protected): Unprotec
 interface Wanted {
   readonly held: ReadonlySet<string>
   readonly parts: Asked['parts']
+  /** Milliseconds since 1970. */
+  readonly until: number
 }
 
 /** Never rejects for what the registry does. */
-async function ask(engine: Guard, shelf: Shelf, { held, parts }: Wanted, context: Context) {
+async function ask(engine: Guard, shelf: Shelf, { held, parts, until }: Wanted, context: Context) {
   const { address, repository, registry } = shelf
   let found: Asked['parts'] = Object.fromEntries([...held].flatMap((digest) => entry(parts, digest)))
   const late = new KiwiError('REGISTRY_UNREACHABLE', `${address} was not protected within ${withinMs / 1_000} s`)
   try {
     const answer = await withinTime(
       { clock: engine.clock, signal: context.signal },
-      { timeoutMs: withinMs, late },
+      { timeoutMs: until - engine.clock.now(), late },
       async (signal) => {
         const inTime = { ...context, signal }
         for (const digest of held)
