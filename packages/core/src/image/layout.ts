@@ -68,7 +68,7 @@ async function* readBlob(
   start: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const stream = createReadStream(file, { start, signal, highWaterMark: 256 * 1024 })
+  const stream = createReadStream(file, { start, signal, highWaterMark: 1024 * 1024 })
   try {
     yield* stream
   } catch (error) {
