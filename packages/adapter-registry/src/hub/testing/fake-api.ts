@@ -69,7 +69,7 @@ async function removeTag(
   user: string | undefined,
 ): Promise<Reply> {
   if (user === undefined) return { status: 401, body: { message: 'unauthorized' } }
-  if (!actionsOf(state, user, repository).includes('delete'))
+  if (state.keptTags.has(reference) || !actionsOf(state, user, repository).includes('delete'))
     return { status: 403, body: { detail: 'access denied: insufficient scope' } }
   const removed = await images.remove({ repository, reference }, testContext())
   return removed ? { status: 204 } : { status: 404, body: { message: 'tag not found' } }

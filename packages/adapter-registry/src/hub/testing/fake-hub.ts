@@ -51,6 +51,8 @@ export async function fakeHub(accounts: Readonly<Record<string, FakeAccount>>): 
     limit: 100,
     denies: 'insufficient scope',
     deletesManifests: 'unreferred',
+    referredTo: new Set(),
+    keptTags: new Set(),
     listsDigests: true,
   }
   const answer = async (request: IncomingMessage, response: ServerResponse) => {

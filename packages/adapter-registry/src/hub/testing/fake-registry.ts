@@ -83,7 +83,7 @@ function count(state: HubState, method: string) {
 }
 
 async function refuseDelete(
-  { deletesManifests }: HubState,
+  { deletesManifests, referredTo }: HubState,
   images: EmbeddedImages,
   repository: string,
   reference: string,
@@ -93,6 +93,8 @@ async function refuseDelete(
   const tags = await tagsIn(images, repository, testContext())
   if ([...tags.values()].includes(reference))
     return { status: 403, code: 'DENIED', message: 'manifest is referenced by one or more tags' }
+  if (referredTo.has(reference))
+    return { status: 403, code: 'DENIED', message: 'manifest is referenced by one or more other manifests' }
   const isThere = await images.resolve({ repository, reference }, testContext())
   return isThere && deletesManifests === 'later'
     ? { status: 500, code: 'UNKNOWN', message: 'internal server error' }

@@ -24,6 +24,10 @@ export interface HubState {
   denies: 'insufficient scope' | 'denied'
   /** `'never'`: as it was before 2025. `'later'`: with 500. */
   deletesManifests: 'unreferred' | 'never' | 'later'
+  /** Digests of what an index has as a part. */
+  readonly referredTo: Set<string>
+  /** Tags that nobody may remove. */
+  readonly keptTags: Set<string>
   /** Whether listings of tags say the digest, which is not described. */
   listsDigests: boolean
 }
