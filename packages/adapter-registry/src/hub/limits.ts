@@ -1,6 +1,8 @@
 import { type Context, KiwiError } from '@kiwi/core'
 import type { Client } from '../client.js'
+import type { HttpAnswer } from '../connect.js'
 import { pullScope } from '../scopes.js'
+import { secondsToWait } from '../wait.js'
 
 /** How many manifests may still be pulled. All `undefined` where there is no limit (a paid subscription). */
 export interface PullLimits {
@@ -24,11 +26,17 @@ export async function readLimits(client: Client, context: Context): Promise<Pull
   )
   await answer.discard()
   const limits = limitsIn((name) => answer.header(name))
-  if (answer.status === 429 && limits.limit === undefined)
-    throw new KiwiError('RATE_LIMITED', `cannot ${doing}: docker.io limits all requests of this address for now`, {
-      evidence: { host: 'docker.io', status: 429 },
-    })
+  if (answer.status === 429 && limits.limit === undefined) throw limitedAltogether(answer, doing)
   return limits
+}
+
+function limitedAltogether(answer: HttpAnswer, doing: string): KiwiError {
+  const retryAfterSeconds = secondsToWait(answer)
+  const wait = retryAfterSeconds === undefined ? '' : `; it asks to wait ${retryAfterSeconds} s`
+  const why = `docker.io limits all requests of this address for now${wait}`
+  return new KiwiError('RATE_LIMITED', `cannot ${doing}: ${why}`, {
+    evidence: { host: 'docker.io', status: 429, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) },
+  })
 }
 
 /** `ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 20;w=21600`, `docker-ratelimit-source: 192.0.2.1`. */
