@@ -129,7 +129,7 @@ function* objectsIn(value: Json): Generator<JsonSchema> {
 function keysOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, one]) => {
-    const chosen = ['args', 'env', 'environments'].includes(key)
+    const chosen = ['args', 'contexts', 'env', 'environments', 'secrets'].includes(key)
     const inside = chosen && typeof one === 'object' ? Object.values(one).flatMap(keysOf) : keysOf(one)
     return Array.isArray(value) ? inside : [key, ...inside]
   })

@@ -42,6 +42,20 @@ const build = () =>
     ),
     context: z.optional(part.pathInside()),
     args: z.optional(part.map(part.variableName(), part.anyText(), 'an object of argument names and strings')),
+    secrets: z.optional(
+      part.map(
+        part.text(/^[A-Za-z0-9_.-]{1,128}$/, 'up to 128 letters, digits and _ . -'),
+        part.secretReference(),
+        'an object of ids and secret references',
+      ),
+    ),
+    contexts: z.optional(
+      part.map(
+        part.text(/^[a-z0-9][a-z0-9_.-]{0,127}$/, 'up to 128 small letters, digits and _ . -'),
+        part.pathInside(),
+        'an object of names and directories',
+      ),
+    ),
     target: z.optional(part.text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'the name or number of a stage')),
     cache: z.optional(
       z.discriminatedUnion(

@@ -43,6 +43,10 @@ export interface BuildSettings {
   readonly cache?: BuildCache | undefined
   /** `linux/amd64`, `linux/arm64`, … Default: this machine's architecture. */
   readonly platform?: string | undefined
+  /** For `RUN --mount=type=secret`, by id. */
+  readonly secrets?: Readonly<Record<string, SecretReference>> | undefined
+  /** Named contexts for `COPY --from=NAME`: directories relative to the repository. */
+  readonly contexts?: Readonly<Record<string, string>> | undefined
   /** Base image for a Dockerfile that the wizard writes. */
   readonly baseImage?: string | undefined
 }

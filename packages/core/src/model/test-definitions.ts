@@ -16,6 +16,8 @@ export const everything: ServiceDefinition = {
     dockerfile: { mode: 'path', path: 'docker/Dockerfile.prod' },
     context: 'apps/web',
     args: { NODE_ENV: 'production', MOTTO: 'ship it\nnow' },
+    secrets: { npmrc: { secret: 'NPMRC' } },
+    contexts: { shared: 'packages/shared' },
     target: 'runtime',
     cache: { mode: 'registry', repository: 'library/web-cache' },
     platform: 'linux/arm64',

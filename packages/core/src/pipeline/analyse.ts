@@ -35,6 +35,8 @@ export function analyse(run: SourceRun, revision: Revision): Promise<Recipe> {
         args: settings.args ?? {},
         platform: platformOf(settings.platform),
         ...(settings.target && { target: settings.target }),
+        ...(settings.secrets && { secrets: settings.secrets }),
+        ...(settings.contexts && { contexts: settings.contexts }),
       }
       const builder = await builderFor(run, need, context)
       return {

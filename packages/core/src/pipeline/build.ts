@@ -4,6 +4,7 @@ import type { Revision } from '../contracts/v1/source.js'
 import { KiwiError } from '../errors/kiwi-error.js'
 import { buildDocument, buildOf, madeBuild } from '../release/builds.js'
 import { openImage } from './base-image.js'
+import { cacheEnds } from './build-cache.js'
 import type { SourceRun } from './pipeline-run.js'
 import type { Recipe } from './recipe.js'
 import { step } from './step.js'
@@ -16,7 +17,7 @@ export function build(run: SourceRun, revision: Revision, recipe: Recipe): Promi
     find: async (context) => builder?.find(context.operation.id, context),
     async do(context) {
       if (!builder) throw new KiwiError('BUILDER_UNFIT', `the builder ${recipe.builder} is not registered any more`)
-      const { dockerfile, contextPath, ignore, target, args, platform } = recipe
+      const { dockerfile, contextPath, ignore, target, args, secrets, contexts, platform } = recipe
       const buildRequest = {
         dockerfile: dockerfile.text,
         dockerfilePath: dockerfile.path,
@@ -24,6 +25,9 @@ export function build(run: SourceRun, revision: Revision, recipe: Recipe): Promi
         ...(ignore !== undefined && { ignore }),
         ...(target !== undefined && { target }),
         args,
+        ...(secrets !== undefined && { secrets }),
+        ...(contexts !== undefined && { contexts }),
+        ...(request.definition.build?.cache?.mode === 'off' && { cache: 'off' as const }),
         platform,
         labels: {
           'org.opencontainers.image.revision': revision.commit,
@@ -51,7 +55,9 @@ export function build(run: SourceRun, revision: Revision, recipe: Recipe): Promi
 }
 
 async function io(run: SourceRun, revision: Revision, { platform }: Recipe, context: Context): Promise<BuildIo> {
+  const cache = await cacheEnds(run, context)
   return {
+    ...(cache !== undefined && { cache }),
     tree: await run.tree(revision),
     sink: run.images.sink,
     image: (reference) => openImage(run.adapters.registries, reference, platform, context),

@@ -1,3 +1,4 @@
+import type { SecretReference } from '../contracts/v1/context.js'
 import type { Platform } from '../contracts/v1/image.js'
 
 /** How the image is made: everything the builder needs but the files. */
@@ -7,6 +8,8 @@ export interface Recipe {
   readonly contextPath: string
   readonly args: Readonly<Record<string, string>>
   readonly target?: string | undefined
+  readonly secrets?: Readonly<Record<string, SecretReference>> | undefined
+  readonly contexts?: Readonly<Record<string, string>> | undefined
   readonly platform: Platform
   readonly tag: string
   readonly buildNumber: number

@@ -12,7 +12,7 @@ export function source(run: SourceRun): Promise<Revision> {
     async do(context) {
       const token = 'token' in definition ? definition.token : undefined
       const env = request.kind === 'release' ? environmentOf({ ...run, request }).env : undefined
-      await requireSecrets({ token, env }, context)
+      await requireSecrets({ token, env, build: request.definition.build?.secrets }, context)
       const from = await adapters.source(definition)
       const { subject, ...revision } = await from.resolve(request.ref, context)
       return { ...revision, ...(subject !== undefined && { subject: run.redacted(subject) }) }

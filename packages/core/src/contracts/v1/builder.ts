@@ -1,4 +1,4 @@
-import type { Context, Probe } from './context.js'
+import type { Context, Probe, SecretReference } from './context.js'
 import type { Descriptor, ImageSink, ImageSource, Platform } from './image.js'
 import type { Tree } from './tree.js'
 
@@ -21,6 +21,10 @@ export interface BuildNeed {
   readonly target?: string | undefined
   readonly args: Readonly<Record<string, string>>
   readonly platform: Platform
+  /** For `RUN --mount=type=secret`, by id; the value is had through `context.secret`, and is in no layer, log or cache key. */
+  readonly secrets?: Readonly<Record<string, SecretReference>> | undefined
+  /** Named contexts (`COPY --from=NAME`): directories relative to the tree. */
+  readonly contexts?: Readonly<Record<string, string>> | undefined
 }
 
 /** `missing` names what the builder lacks for this Dockerfile, each with its cure. */
@@ -39,6 +43,8 @@ export interface BuildRequest extends BuildNeed {
   readonly labels: Readonly<Record<string, string>>
   /** Seconds since 1970 for every time that the image records (SOURCE_DATE_EPOCH). */
   readonly createdAtSeconds: number
+  /** `off`: every step runs, and none is kept for later. Default: what the builder kept of earlier builds, and `BuildIo.cache`. */
+  readonly cache?: 'on' | 'off' | undefined
 }
 
 /** The live ends of a build. */
@@ -48,6 +54,15 @@ export interface BuildIo {
   readonly sink: ImageSink
   /** Opens an image that the Dockerfile names. Rejects with `BASE_IMAGE_MISSING`. */
   image(reference: string): Promise<ImageSource>
+  /** Steps of earlier builds that lie in a registry. */
+  readonly cache?: BuildCacheEnds | undefined
+}
+
+/** A build cache in registries; nothing that fails there fails the build. */
+export interface BuildCacheEnds {
+  /** Opens each cache to read; undefined where there is none yet. */
+  readonly from: readonly (() => Promise<ImageSource | undefined>)[]
+  readonly to?: { readonly sink: ImageSink; readonly tag: string } | undefined
 }
 
 export interface BuiltImage {

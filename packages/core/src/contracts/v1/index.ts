@@ -12,7 +12,7 @@ export type {
   RunOnce,
   Volume,
 } from './actions.js'
-export type { Builder, BuildIo, BuildNeed, BuildRequest, BuiltImage, Fit } from './builder.js'
+export type { BuildCacheEnds, Builder, BuildIo, BuildNeed, BuildRequest, BuiltImage, Fit } from './builder.js'
 export type { Clock } from './clock.js'
 export type { Context, Fence, Probe, SecretReference } from './context.js'
 export type { BlobFact, ChoiceFact, Fact, StepEndedFact, StepStartedFact } from './facts.js'
