@@ -44,7 +44,9 @@ async function seen(build: BuildSettings, registry = memoryRegistry()): Promise<
     async build(request, io, context) {
       const secrets: Record<string, string> = {}
       for (const [id, reference] of Object.entries(request.secrets ?? {}))
-        await context.secret(reference, async (value) => void (secrets[id] = value))
+        await context.secret(reference, async (value) => {
+          secrets[id] = value
+        })
       given = { request, io, secrets }
       return inner.build(request, io, context)
     },
