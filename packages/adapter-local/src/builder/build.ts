@@ -1,6 +1,6 @@
 import { type BuildIo, type BuildRequest, type BuiltImage, type Context, KiwiError } from '@kiwi/core'
 import { type BaseImage, openBase } from './base.js'
-import { missingFor } from './fit.js'
+import { missingFor, missingInInstruction } from './fit.js'
 import { finishImage } from './image.js'
 import { keyOf } from './key.js'
 import { openContext } from './open-context.js'
@@ -41,6 +41,7 @@ async function buildImage(session: Session, images: ImageOpener): Promise<BuiltI
   const { plan, context, drafts } = session
   const ready = async (planned: ReadyStage['planned']) => ({ planned, triggers: await triggersOf(session, planned) })
   const stages: readonly ReadyStage[] = await Promise.all(plan.stages.map(ready))
+  refuseUnfit(stages.flatMap(({ triggers }) => triggers.flatMap(missingInInstruction)))
   await fetchBase(session, images)
   const counts = stages.map(({ planned, triggers }) => 1 + triggers.length + planned.stage.instructions.length)
   const steps = stepReporter(

@@ -206,13 +206,16 @@ FROM scratch
 RUN --mount=type=secret,id=x true
 ADD files.tar.gz /
 COPY --parents a/b /
+RUN --mount=type=ssh true
 `
     const { ok, missing } = await builder.fit({ ...need, dockerfile }, testContext())
     expect(ok).toBe(false)
     expect(missing.map(({ what, line }) => `${line} ${what}`)).toEqual([
-      '4 RUN --mount=type=secret',
       '5 ADD of an archive',
       '6 COPY --parents',
+      '7 RUN --mount=type=ssh',
+      '4 RUN --mount=type=secret without namespaces',
+      '7 RUN --mount=type=ssh without namespaces',
     ])
     expect(await builder.fit({ ...need, dockerfile: 'FROM scratch\nCOPY . /\nADD a /' }, testContext())).toEqual({
       ok: true,
@@ -224,6 +227,14 @@ COPY --parents a/b /
     )
     expect(other.missing[0]?.what).toBe('building for linux/s390x')
     await expect(at.build(dockerfile)).rejects.toMatchObject({ code: 'BUILDER_UNFIT' })
+  })
+
+  it('refuses what an instruction that the base image adds would need', async () => {
+    await at.base('triggers', [], { OnBuild: ['RUN --security=insecure mount'] })
+    await expect(at.build('FROM triggers')).rejects.toMatchObject({
+      code: 'BUILDER_UNFIT',
+      message: expect.stringContaining('RUN --security=insecure'),
+    })
   })
 
   it('refuses to copy an archive as ADD would not, whatever it is called', async () => {

@@ -6,20 +6,20 @@ import {
   type PlannedStage,
   stripTabs,
 } from '@kiwi/wizard/dockerfile'
-import { type Layer, mergedView, type WrittenLayer } from '../layers/index.js'
+import { mergedView, type WrittenLayer } from '../layers/index.js'
 import { refuseArchive } from './add-archive.js'
 import { addLayer, cachedStep, findWhole, makeLayer } from './cached-step.js'
 import { planCopy } from './copy-plan.js'
 import { type CopySource, findSources, type Where } from './copy-sources.js'
 import { type Draft, variablesOf, workingDirectory } from './draft.js'
 import { readMode } from './file-mode.js'
+import { layersFrom, treeFrom } from './from-tree.js'
 import { keyOf } from './key.js'
 import { belowOf, type Session, viewOf } from './session.js'
 import type { SourceTree } from './source-tree.js'
 import type { StepNote } from './steps.js'
 import { textSource } from './text-source.js'
 import { findOwner } from './users.js'
-import { viewTree } from './view-tree.js'
 
 type Copy = CopyInstruction | AddInstruction
 
@@ -45,9 +45,7 @@ export async function copyStep(
     addLayer(session, draft, kept)
     return { cachedFrom: 'layer cache' }
   }
-  const { layers: store } = session.workshop
-  const view = await viewOf({ layers, willRun: false }, session)
-  const tree = viewTree(describeFrom(stage, from), view, { layers, store, signal: session.context.signal })
+  const tree = await treeFrom(session, stage, { from, layers })
   return copyFrom(session, draft, tree, { ...copy, alias })
 }
 
@@ -118,7 +116,7 @@ async function sourcesOf(
 }
 
 /** Path in the source, name in the image, and everything else that the layer depends on. */
-function rowsOf(sources: readonly CopySource[]): [path: string, name: string, digest: string][] {
+export function rowsOf(sources: readonly CopySource[]): [path: string, name: string, digest: string][] {
   return sources.flatMap(({ name, root, files }) =>
     files.map(({ entry, path, sha256 }): [string, string, string] => {
       const { type, mode, uid, gid, link, attributes } = entry
@@ -144,14 +142,4 @@ async function write(
     mtimeSeconds: session.request.createdAtSeconds,
   }
   return makeLayer(session, planCopy(sources, target, instruction.link ? mergedView([]) : image, where))
-}
-
-async function layersFrom(session: Session, stage: PlannedStage, from: string): Promise<readonly Layer[]> {
-  const reference = stage.references[from]
-  if (reference?.kind === 'stage') return session.drafts.get(reference.index)?.layers ?? []
-  return reference?.kind === 'image' ? (await session.image(reference.reference)).layers : []
-}
-
-function describeFrom({ references }: PlannedStage, from: string): string {
-  return references[from]?.kind === 'stage' ? `stage ${from}` : `the image ${from}`
 }

@@ -39,18 +39,24 @@ function missingInStage({ stage, platform }: PlannedStage, need: BuildNeed): Mis
   return [{ what: `FROM --platform=${platform}`, line: stage.line, cure }]
 }
 
-function missingInInstruction(instruction: Instruction): Missing[] {
+export function missingInInstruction(instruction: Instruction): Missing[] {
   const { line } = instruction
   const lacks = (what: string, cure: string) => [{ what, line, cure }]
   switch (instruction.keyword) {
     case 'RUN':
       return [
-        ...instruction.mounts.flatMap(({ type }) =>
-          lacks(`RUN --mount=type=${type}`, 'Leave the mount out; npm’s own cache is kept between builds anyway.'),
-        ),
-        ...(instruction.network !== undefined && instruction.network !== 'default' && instruction.network !== 'host'
-          ? lacks(`RUN --network=${instruction.network}`, 'Leave --network out: steps use this machine’s network.')
-          : []),
+        ...instruction.mounts.flatMap(({ type, env, from }) => {
+          if (type === 'ssh')
+            return lacks('RUN --mount=type=ssh', 'Register a BuildKit builder, or give a token as a secret.')
+          if (type === 'secret' && env !== undefined)
+            return lacks('RUN --mount=type=secret,env', 'Mount the secret as a file, and read it in the command.')
+          return type === 'cache' && from !== undefined
+            ? lacks('RUN --mount=type=cache,from', 'Fill the cache in the command, or register a BuildKit builder.')
+            : []
+        }),
+        ...(instruction.network === undefined || ['default', 'host', 'none'].includes(instruction.network)
+          ? []
+          : lacks(`RUN --network=${instruction.network}`, 'There is default, host and none.')),
         ...(instruction.security === 'insecure' ? lacks('RUN --security=insecure', 'Leave --security out.') : []),
         ...(instruction.devices.length > 0 ? lacks('RUN --device', 'Leave --device out.') : []),
       ]
@@ -78,6 +84,16 @@ function missingInInstruction(instruction: Instruction): Missing[] {
 
 function missingIsolation(instructions: readonly Instruction[], { kind, because, cure }: FoundIsolation): Missing[] {
   const run = instructions.find(({ keyword }) => keyword === 'RUN')
+  if (kind === 'none') return instructions.flatMap(missingWithoutNamespaces)
   if (run === undefined || kind !== 'missing') return []
   return [{ what: `a way to isolate RUN (${because})`, line: run.line, cure: cure ?? 'Build on another machine.' }]
+}
+
+/** A plain process sees this machine's files and network, whatever the flags say. */
+function missingWithoutNamespaces(instruction: Instruction): Missing[] {
+  if (instruction.keyword !== 'RUN') return []
+  const { line, mounts, network } = instruction
+  const cure = 'Build on Linux as root, where steps run in namespaces.'
+  const flags = [...mounts.map(({ type }) => `--mount=type=${type}`), ...(network === 'none' ? ['--network=none'] : [])]
+  return flags.map((flag) => ({ what: `RUN ${flag} without namespaces`, line, cure }))
 }

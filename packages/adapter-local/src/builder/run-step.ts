@@ -1,7 +1,7 @@
-import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KiwiError } from '@kiwi/core'
-import { type RunInstruction, runCommand } from '@kiwi/wizard/dockerfile'
+import { type PlannedStage, type RunInstruction, runCommand } from '@kiwi/wizard/dockerfile'
 import {
   type BuildOnlyMount,
   type FoundIsolation,
@@ -11,11 +11,13 @@ import {
   type StepCommand,
 } from '../isolation/index.js'
 import { makeScratch, readUpper, type UpperDiff, type View, type WrittenLayer } from '../layers/index.js'
+import { cacheFolder, makeOwn } from './cache-mount.js'
 import { cachedStep, makeLayer } from './cached-step.js'
 import { type Draft, envOf, shellOf, workingDirectory } from './draft.js'
 import { settingsMount, writeHostSettings } from './host-settings.js'
 import { keyOf } from './key.js'
 import { lastLines } from './last-lines.js'
+import { checkPlaces, holdAll, type PreparedMount, prepareMounts } from './run-mounts.js'
 import { belowOf, type Session, viewOf } from './session.js'
 import type { StepNote } from './steps.js'
 import { findUser } from './users.js'
@@ -23,25 +25,29 @@ import { findUser } from './users.js'
 interface RunStep {
   readonly id: string
   readonly instruction: RunInstruction
+  readonly stage: PlannedStage
 }
 
 /** RUN. The key is the files below, the command, and all that it sees of configuration and arguments. */
-export function runStep(session: Session, draft: Draft, step: RunStep): Promise<StepNote> {
+export async function runStep(session: Session, draft: Draft, step: RunStep): Promise<StepNote> {
   const { instruction } = step
+  const mounts = await prepareMounts(session, draft, step)
   const below = belowOf(draft.layers)
   const { config, args } = draft
   const command = runCommand(instruction)
   const settings = JSON.stringify([config.Env, [...args], config.User, workingDirectory(config), shellOf(config)])
   const said = JSON.stringify(command)
+  const flags = JSON.stringify([instruction.mounts, instruction.network ?? 'default'])
+  const files = Object.assign({}, ...mounts.map((mount) => mount.files ?? {}))
   return cachedStep(session, draft, {
     id: step.id,
-    key: keyOf('run', platformOf(session), below, said, settings),
-    origin: { below, instruction: `RUN ${said} ${settings}` },
-    make: () => run(session, draft, step),
+    key: keyOf('run', platformOf(session), below, said, settings, flags, ...mounts.map(({ key }) => key)),
+    origin: { below, instruction: `RUN ${said} ${settings} ${flags}`, files },
+    make: () => run(session, draft, { ...step, mounts }),
   })
 }
 
-async function run(session: Session, draft: Draft, step: RunStep): Promise<WrittenLayer | undefined> {
+async function run(session: Session, draft: Draft, step: PreparedRun): Promise<WrittenLayer | undefined> {
   const { workshop, context } = session
   const isolation = await isolationFor(session, step)
   await using scratch = await makeScratch(workshop.directory)
@@ -58,10 +64,14 @@ async function run(session: Session, draft: Draft, step: RunStep): Promise<Writt
   return written
 }
 
+interface PreparedRun extends RunStep {
+  readonly mounts: readonly PreparedMount[]
+}
+
 interface Surroundings {
   readonly session: Session
   readonly draft: Draft
-  readonly step: RunStep
+  readonly step: PreparedRun
   readonly view: View
   readonly scratch: string
   readonly onOutput: OnOutput
@@ -74,22 +84,47 @@ interface Ended {
 }
 
 async function isolated(surroundings: Surroundings): Promise<Ended> {
-  const { session, draft, view, scratch, onOutput } = surroundings
+  const { session, draft, step, view, scratch, onOutput } = surroundings
   const { signal } = session.context
   const lowers = await Promise.all(draft.layers.map((layer) => session.workshop.layers.ensure(layer, signal)))
-  const { command, mounts } = await prepare(surroundings, { mountedAt: settingsMount })
-  const { exitCode, upper } = await runInNamespaces({ scratch, lowers, view, command, mounts, onOutput, signal })
+  const { command, mounts: own } = await prepare(surroundings, { mountedAt: settingsMount })
+  const network = step.instruction.network === 'none' ? 'none' : 'host'
+  const folder = async (index: number) => {
+    const path = join(scratch, `mount-${index}`)
+    await mkdir(path)
+    return path
+  }
+  const { exitCode, upper } = await holdAll(step.mounts, folder, (asked) => {
+    checkPlaces(asked, view, { line: step.instruction.line, instruction: step.instruction.text })
+    const mounts = [...own, ...asked]
+    return runInNamespaces({ scratch, lowers, view, command, mounts, network, onOutput, signal })
+  })
   const latestSeconds = session.request.createdAtSeconds
   return { exitCode, upper, diff: await readUpper(upper, { below: view, latestSeconds, signal }) }
 }
 
 async function plain(surroundings: Surroundings): Promise<Ended> {
-  const { session, draft, view, scratch, onOutput } = surroundings
+  const { session, draft, step, view, scratch, onOutput } = surroundings
+  refuseFlags(step)
   const { command } = await prepare(surroundings, { mountedAt: undefined })
   const { layers } = draft
   const store = session.workshop.layers
   const latestSeconds = session.request.createdAtSeconds
   return runPlain({ scratch, layers, store, view, command, latestSeconds, onOutput, signal: session.context.signal })
+}
+
+/** Without namespaces nothing can be mounted, and no network kept away. */
+function refuseFlags({ instruction: { line, text, mounts, network } }: RunStep): void {
+  if (mounts.length === 0 && network !== 'none') return
+  const what = mounts.length > 0 ? 'RUN --mount' : 'RUN --network=none'
+  throw new KiwiError(
+    'BUILDER_UNFIT',
+    `line ${line}: ${what} needs namespaces, and this builder runs plain processes`,
+    {
+      hint: 'Build on Linux as root, or with another builder.',
+      evidence: { line, instruction: text },
+    },
+  )
 }
 
 /** Command, environment and build-only files. Where nothing can be mounted the step is told where the files lie. */
@@ -103,8 +138,8 @@ async function prepare(
   const user = findUser(draft.config.User ?? '', view)
   const argv = await argvFor(step, draft, files, at)
   const settings = await writeHostSettings(files, at)
-  const npmCache = join(session.workshop.directory, 'npm-cache', String(user.uid))
-  await makeCache(npmCache, user)
+  const npmCache = join(cacheFolder(session, 'npm'), String(user.uid))
+  await makeOwn(npmCache, { mode: 0o755, ...user })
   await mkdir(join(files, 'npm-cache'))
   for (const name of await readdir(files)) if (name !== 'npm-cache') await chmod(join(files, name), 0o755)
   const own = { ...Object.fromEntries(draft.args), ...Object.fromEntries(envOf(draft.config)) }
@@ -118,8 +153,8 @@ async function prepare(
     ...own,
   }
   const mounts: BuildOnlyMount[] = [
-    { source: files, target: settingsMount, type: 'directory', readOnly: true },
-    { source: npmCache, target: `${settingsMount}/npm-cache`, type: 'directory', readOnly: false },
+    { kind: 'host', source: files, target: settingsMount, type: 'directory', readOnly: true },
+    { kind: 'host', source: npmCache, target: `${settingsMount}/npm-cache`, type: 'directory', readOnly: false },
   ]
   return { command: { argv, env, directory: workingDirectory(draft.config), user }, mounts }
 }
@@ -130,16 +165,6 @@ async function argvFor({ instruction }: RunStep, draft: Draft, files: string, at
   if (command.form === 'shell') return [...shellOf(draft.config), command.command]
   await writeFile(join(files, 'script'), command.content)
   return [join(at, 'script')]
-}
-
-/** What npm fetched before, for every build by the same user id; npm itself checks each piece against its digest. */
-async function makeCache(
-  directory: string,
-  { uid, gid }: { readonly uid: number; readonly gid: number },
-): Promise<void> {
-  await mkdir(directory, { recursive: true })
-  if (process.getuid?.() !== 0) return
-  await chown(directory, uid, gid)
 }
 
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy']

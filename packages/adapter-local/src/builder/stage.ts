@@ -71,7 +71,7 @@ async function oneStep(session: Session, draft: Draft, { id, instruction, stage 
 }
 
 async function doStep(session: Session, draft: Draft, { id, instruction, stage }: Step): Promise<StepNote> {
-  if (instruction.keyword === 'RUN') return runStep(session, draft, { id, instruction })
+  if (instruction.keyword === 'RUN') return runStep(session, draft, { id, instruction, stage })
   if (instruction.keyword === 'COPY' || instruction.keyword === 'ADD') {
     return copyStep(session, draft, { id, instruction, stage })
   }

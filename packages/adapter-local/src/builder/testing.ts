@@ -39,6 +39,7 @@ export interface Bench extends Disposable {
 export interface Watch {
   readonly signal?: AbortSignal | undefined
   readonly onOutput?: (() => void) | undefined
+  readonly secrets?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Built {
@@ -85,7 +86,7 @@ export function bench(options: Partial<LocalBuilderOptions> = {}): Bench {
     },
     async build(dockerfile, more = {}, watch = {}) {
       builds += 1
-      const plain = testContext({ id: `build-${builds}`, signal: watch.signal })
+      const plain = testContext({ id: `build-${builds}`, signal: watch.signal, secrets: watch.secrets })
       const output: TestContext['output'] = async (bytes, where) => {
         watch.onOutput?.()
         await plain.output(bytes, where)

@@ -22,7 +22,7 @@ export interface FoundIsolation {
   readonly cure?: string | undefined
 }
 
-const neededTools = ['env', 'ln', 'mkdir', 'mount', 'setpriv', 'sh', 'tar', 'unshare'] as const
+const neededTools = ['base64', 'env', 'ln', 'mkdir', 'mount', 'setpriv', 'sh', 'tar', 'unshare'] as const
 
 /** Finds out by doing it in the state folder; leaves nothing behind. */
 export async function chooseIsolation(

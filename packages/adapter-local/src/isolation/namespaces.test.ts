@@ -58,6 +58,7 @@ async function run(
     lowers: [lower],
     view: mergedView([collector.finish()]),
     mounts: [],
+    network: 'host',
     onOutput: async (bytes, stream) => {
       if (stream === 'out') text += Buffer.from(bytes).toString()
       else errors += Buffer.from(bytes).toString()
@@ -125,7 +126,7 @@ describe.skipIf(missing)('a step in namespaces', () => {
     const { text, upper } = await run(
       'cat /run/kiwi/file; echo x > /run/kiwi/file || echo read-only; cat /etc/resolv.conf > /dev/null && grep -c kiwi /etc/hosts; echo o > /etc/other',
       {
-        mounts: [{ source: file, target: '/run/kiwi/file', type: 'file', readOnly: true }],
+        mounts: [{ kind: 'host', source: file, target: '/run/kiwi/file', type: 'file', readOnly: true }],
       },
     )
     expect(text).toMatch(/npmrc.*read-only.*1/s)

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { access, chmod, chown, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { type Readable, type Stream, Writable } from 'node:stream'
 import { KiwiError } from '@kiwi/core'
 import type { View } from '../layers/index.js'
 import { needTool } from '../tools/find.js'
 import { toolPath } from '../tools/path.js'
-import type { BuildOnlyMount, OnOutput, StepCommand, StepExit } from './command.js'
+import type { BuildOnlyMount, HostMount, OnOutput, SecretMount, StepCommand, StepExit, StepNetwork } from './command.js'
 import { script } from './script.js'
 import { makeStubs } from './stubs.js'
 
@@ -19,25 +19,38 @@ export interface NamespacedStep {
   readonly view: View
   readonly command: StepCommand
   readonly mounts: readonly BuildOnlyMount[]
+  readonly network: StepNetwork
   readonly onOutput: OnOutput
   readonly signal: AbortSignal
 }
 
 /**
- * Runs a command as root of its own mount, pid, ipc and uts namespaces on an overlay of the layers, with the host's network.
+ * Runs a command as root of its own mount, pid, ipc and uts namespaces on an overlay of the layers, with the host's network or none.
  * Resolves with the directory that holds exactly what it changed. Everything it started is dead by then, also after an abort.
  */
 export async function runInNamespaces(step: NamespacedStep): Promise<StepExit & { readonly upper: string }> {
   const { scratch, view } = step
   const mounts = await withNetworkFiles(step)
-  const targets = mounts.map(({ target, type, ...rest }) => ({ ...rest, type, path: view.resolve(target) }))
+  const targets = mounts.map((mount) => ({ mount, type: typeOf(mount), path: view.resolve(mount.target) }))
   await makeStubs(join(scratch, 'stubs'), view, [...kernelPlaces, ...targets])
   const options = await prepareOverlay(step)
   await writeFile(join(scratch, 'run.sh'), script)
-  const binds = targets.flatMap(({ source, path, readOnly }) => [source, path, readOnly ? 'ro' : 'rw'])
-  const args = [join(scratch, 'run.sh'), scratch, options, ...binds, '--', ...entry(step)]
+  const places = targets.flatMap(({ mount, path }) => wordsOf(mount, path))
+  const args = [join(scratch, 'run.sh'), scratch, options, step.network, ...places, '--', ...entry(step)]
   const exitCode = await start(args, step)
   return { exitCode, upper: join(scratch, 'upper') }
+}
+
+function typeOf(mount: BuildOnlyMount): HostMount['type'] {
+  if (mount.kind === 'host') return mount.type
+  return mount.kind === 'secret' ? 'file' : 'directory'
+}
+
+/** What the script is told: what to mount, where, and how. A secret's value goes another way. */
+function wordsOf(mount: BuildOnlyMount, path: string): [what: string, where: string, how: string] {
+  if (mount.kind === 'host') return [mount.source, path, mount.readOnly ? 'ro' : 'rw']
+  if (mount.kind === 'secret') return [`${mount.mode.toString(8)} ${mount.uid}:${mount.gid}`, path, 'secret']
+  return [mount.sizeBytes === undefined ? 'mode=1777' : `mode=1777,size=${mount.sizeBytes}`, path, 'tmpfs']
 }
 
 const kernelPlaces = ['proc', 'sys', 'dev'].map((path) => ({ path, type: 'directory' as const }))
@@ -48,7 +61,7 @@ const overlayFeatures = 'redirect_dir=off,metacopy=off,index=off'
 /** Short names for the lower directories: mount options have to fit in one page. */
 async function prepareOverlay({ scratch, lowers, view }: NamespacedStep): Promise<string> {
   const root = view.lookup('')?.entry
-  for (const name of ['upper', 'work', 'merged', 'l']) await mkdir(join(scratch, name), { mode: 0o755 })
+  for (const name of ['upper', 'work', 'merged', 'l', 'secrets']) await mkdir(join(scratch, name), { mode: 0o755 })
   await chown(join(scratch, 'upper'), root?.uid ?? 0, root?.gid ?? 0)
   await chmod(join(scratch, 'upper'), root?.mode ?? 0o755)
   const fromTop = [join(scratch, 'stubs'), ...[...lowers].reverse()]
@@ -65,6 +78,7 @@ async function withNetworkFiles({ scratch, mounts }: NamespacedStep): Promise<Bu
   await writeFile(join(files, 'hosts'), `${hosts.trimEnd()}\n127.0.0.1 kiwi\n`, { mode: 0o644 })
   await writeFile(join(files, 'resolv.conf'), await readFile('/etc/resolv.conf').catch(() => ''), { mode: 0o644 })
   const names = ['hosts', 'resolv.conf'].map((name) => ({
+    kind: 'host' as const,
     source: join(files, name),
     target: `/etc/${name}`,
     type: 'file' as const,
@@ -107,15 +121,18 @@ function splitEnv(env: Readonly<Record<string, string>>, view: View): { host: st
 }
 
 /** `setpriv` binds the life of `unshare` to ours, `unshare` that of the namespaces to its own. */
-async function start(args: readonly string[], { scratch, onOutput, signal }: NamespacedStep): Promise<number> {
+async function start(args: readonly string[], step: NamespacedStep): Promise<number> {
+  const { scratch, mounts, network, onOutput, signal } = step
   signal.throwIfAborted()
-  const namespaces = ['-m', '-p', '-f', '-u', '-i', '--kill-child=SIGKILL', '--propagation', 'private']
+  const own = ['-m', '-p', '-f', '-u', '-i', ...(network === 'none' ? ['-n'] : [])]
+  const namespaces = [...own, '--kill-child=SIGKILL', '--propagation', 'private']
   const argv = ['--pdeathsig', 'KILL', '--', needTool('unshare'), ...namespaces, '--', needTool('sh'), ...args]
   const child = spawn(needTool('setpriv'), argv, {
     cwd: scratch,
     env: { PATH: toolPath, LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
+  handOver(mounts, child.stdio[3])
   const stop = () => child.kill('SIGKILL')
   signal.addEventListener('abort', stop, { once: true })
   const setupWords: Uint8Array[] = []
@@ -130,7 +147,9 @@ async function start(args: readonly string[], { scratch, onOutput, signal }: Nam
     child.once('close', (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name])))
   })
   try {
-    const [exitCode] = await Promise.all([closed, forward(child.stdout, 'out'), forward(child.stderr, 'err')])
+    const { stdout, stderr } = child
+    if (stdout === null || stderr === null) throw new TypeError('both are pipes')
+    const [exitCode] = await Promise.all([closed, forward(stdout, 'out'), forward(stderr, 'err')])
     signal.throwIfAborted()
     await access(join(scratch, 'started')).catch(() => {
       throw notIsolated(Buffer.concat(setupWords).toString())
@@ -143,6 +162,15 @@ async function start(args: readonly string[], { scratch, onOutput, signal }: Nam
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** Secrets in their order, each a line of base64: in no file of the host, and in no argument that others can see. */
+function handOver(mounts: readonly BuildOnlyMount[], pipe: Stream | null | undefined): void {
+  if (!(pipe instanceof Writable)) throw new TypeError('the fourth is a pipe')
+  // Of a process that ended early its exit code tells.
+  pipe.on('error', () => {})
+  const secrets = mounts.filter((mount): mount is SecretMount => mount.kind === 'secret')
+  pipe.end(secrets.map(({ value }) => `${Buffer.from(value).toString('base64')}\n`).join(''))
 }
 
 function notIsolated(words: string): KiwiError {

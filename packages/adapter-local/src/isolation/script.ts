@@ -1,13 +1,14 @@
 /**
  * What the first process of the namespaces runs, with sh of the host. All mounts are made in its own mount namespace, so that nothing is
  * left mounted whatever kills it. It stays root and the parent of the command: a change of user would clear the signal that ends it with
- * its parent. Arguments: work directory, overlay options; then `source target ro|rw` for each bind; `--`; the program that enters the image.
+ * its parent. Arguments: work directory, overlay options, network; then what, where and how for each mount (`source target ro|rw`,
+ * `options target tmpfs`, `mode user:group target secret`); `--`; the program that enters the image. Secrets come in file 3, a line for each.
  * Targets come resolved and relative, so that no symlink of the image leads out. Devices are usable in /dev only, kernel settings are
  * read-only, and what is left of root's rights is what Docker leaves: a step is kept from the host as long as it has no fault to use.
  */
 export const script = `set -eu
-work=$1 options=$2
-shift 2
+work=$1 options=$2 network=$3
+shift 3
 capabilities=+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap
 capabilities=$capabilities,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap
 cd "$work"
@@ -36,12 +37,32 @@ ln -s /proc/self/fd dev/fd
 ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
+secrets=0
 while [ "$1" != -- ]; do
-  mount --bind "$1" "./$2"
-  mount -o "remount,bind,$3,nosuid,nodev" "./$2"
+  case $3 in
+    tmpfs) mount -t tmpfs -o "nosuid,nodev,$1" tmpfs "./$2" ;;
+    secret)
+      [ $secrets -gt 0 ] || mount -t tmpfs -o nosuid,nodev,noexec,mode=700 secrets "$work/secrets"
+      secrets=$((secrets + 1))
+      IFS= read -r line <&3
+      printf %s "$line" | base64 -d > "$work/secrets/$secrets"
+      line=
+      chown "\${1#* }" "$work/secrets/$secrets"
+      chmod "\${1% *}" "$work/secrets/$secrets"
+      mount --bind "$work/secrets/$secrets" "./$2"
+      mount -o remount,bind,ro,nosuid,nodev,noexec "./$2"
+      ;;
+    *)
+      mount --bind "$1" "./$2"
+      mount -o "remount,bind,$3,nosuid,nodev" "./$2"
+      ;;
+  esac
   shift 3
 done
 shift
+exec 3<&-
+# Without the program the loopback stays down, which is less than a step was promised and never more.
+if [ "$network" = none ] && command -v ip > /dev/null; then ip link set lo up; fi
 echo kiwi > /proc/sys/kernel/hostname
 : > "$work/started"
 mount --move . /

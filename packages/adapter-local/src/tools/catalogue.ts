@@ -1,5 +1,6 @@
 /** The programs of the host that this package starts, each with the Debian package that brings it. */
 export const tools = {
+  base64: 'coreutils',
   chroot: 'coreutils',
   env: 'coreutils',
   ln: 'coreutils',
