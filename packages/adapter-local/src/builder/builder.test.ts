@@ -4,6 +4,7 @@ import { KiwiError } from '@kiwi/core'
 import { testContext } from '@kiwi/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { layerOf } from '../layers/testing.js'
+import { defaultPath } from './draft.js'
 import { localBuilder } from './local-builder.js'
 import { architecture, type Bench, bench } from './testing.js'
 
@@ -54,8 +55,11 @@ CMD run it`,
   })
 
   it('forgets an inherited CMD at ENTRYPOINT, and keeps the stage’s own', async () => {
-    await at.base('base', [], { Cmd: ['inherited'] })
-    expect((await at.build('FROM base\nENTRYPOINT ["e"]')).config.config).toEqual({ Entrypoint: ['e'] })
+    await at.base('base', [], { Cmd: ['inherited'], Env: ['PATH=/bin'] })
+    expect((await at.build('FROM base\nENTRYPOINT ["e"]')).config.config).toEqual({
+      Entrypoint: ['e'],
+      Env: ['PATH=/bin'],
+    })
     expect((await at.build('FROM base\nCMD ["own"]\nENTRYPOINT ["e"]')).config.config).toMatchObject({ Cmd: ['own'] })
     const staged = await at.build('FROM base AS a\nCMD ["a"]\nFROM a\nENTRYPOINT ["e"]')
     expect(staged.config.config.Cmd).toBeUndefined()
@@ -82,10 +86,10 @@ CMD run it`,
 
   it('runs the base’s ONBUILD once', async () => {
     at.write({ x: 'x' })
-    await at.base('base', [], { OnBuild: ['COPY x /x', 'ENV A=b'] })
+    await at.base('base', [], { OnBuild: ['COPY x /x', 'ENV A=b'], Env: ['PATH=/bin'] })
     const { config, tree, context } = await at.build('FROM base\nENV C=$A')
     expect(Object.keys(tree())).toEqual(['x'])
-    expect(config.config).toEqual({ Env: ['A=b', 'C=b'] })
+    expect(config.config).toEqual({ Env: ['PATH=/bin', 'A=b', 'C=b'] })
     expect(
       context.facts.flatMap((fact) =>
         fact.type === 'step-started' ? [`${fact.index}/${fact.total} ${fact.text}`] : [],
@@ -97,7 +101,7 @@ CMD run it`,
     const { config } = await at.build(
       'FROM scratch\nARG TARGETARCH\nARG TARGETPLATFORM\nENV P=$TARGETPLATFORM A=$TARGETARCH N=$TARGETOS',
     )
-    expect(config.config.Env).toEqual([`P=linux/${architecture}`, `A=${architecture}`, 'N='])
+    expect(config.config.Env).toEqual([`PATH=${defaultPath}`, `P=linux/${architecture}`, `A=${architecture}`, 'N='])
   })
 })
 

@@ -9,6 +9,8 @@ import {
 } from '@kiwi/wizard/dockerfile'
 import type { Healthcheck, RunConfig } from '../layers/index.js'
 import { type Draft, envOf, shellOf, variablesOf, workingDirectory } from './draft.js'
+import { portsOf } from './ports.js'
+import { stopSignalOf } from './stop-signal.js'
 
 /** Where an ARG without a default of its own gets its value. */
 export interface ArgValues {
@@ -55,12 +57,13 @@ function changeBy(draft: Draft, instruction: ConfigInstruction, { escapeCharacte
       return { User: expanded(instruction.user) }
     case 'EXPOSE': {
       const words = instruction.ports.flatMap((word) => expandWords(word, variables, options))
-      return { ExposedPorts: { ...config.ExposedPorts, ...keysOf(words.flatMap(portsOf)) } }
+      const ports = words.flatMap((word) => portsOf(word, instruction.line))
+      return { ExposedPorts: { ...config.ExposedPorts, ...keysOf(ports) } }
     }
     case 'VOLUME':
       return { Volumes: { ...config.Volumes, ...keysOf(instruction.paths.map(expanded)) } }
     case 'STOPSIGNAL':
-      return { StopSignal: expanded(instruction.signal) }
+      return { StopSignal: stopSignalOf(expanded(instruction.signal), instruction.line) }
     case 'SHELL':
       return { Shell: instruction.argv }
     case 'CMD':
@@ -70,10 +73,11 @@ function changeBy(draft: Draft, instruction: ConfigInstruction, { escapeCharacte
       return draft.commandIsOwn ? entrypoint : { ...entrypoint, Cmd: undefined }
     }
     case 'HEALTHCHECK':
-      return { Healthcheck: healthcheckOf(instruction, config) }
+      return { Healthcheck: healthcheckOf(instruction) }
     case 'ONBUILD':
       return { OnBuild: [...(config.OnBuild ?? []), instruction.trigger.text] }
     case 'MAINTAINER':
+      draft.author = instruction.maintainer
       return {}
     default:
       return instruction satisfies never
@@ -103,20 +107,11 @@ function keysOf(names: readonly string[]): Record<string, object> {
   return Object.fromEntries(names.map((name) => [name, {}]))
 }
 
-/** `8000-8002/udp` is three ports; without a protocol it is tcp. */
-function portsOf(word: string): string[] {
-  const [range = '', protocol = 'tcp'] = word.toLowerCase().split('/')
-  const [first = '', last = first] = range.split('-')
-  const count = Number(last) - Number(first)
-  if (!(count > 0)) return [`${first}/${protocol}`]
-  return Array.from({ length: count + 1 }, (_, index) => `${Number(first) + index}/${protocol}`)
-}
-
-function healthcheckOf(instruction: HealthcheckInstruction, config: RunConfig): Healthcheck {
+function healthcheckOf(instruction: HealthcheckInstruction): Healthcheck {
   const { test, intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries } = instruction
   if (test === 'none') return { Test: ['NONE'] }
   const nanoseconds = (milliseconds: number | undefined) => milliseconds && milliseconds * 1_000_000
-  const words = test.form === 'exec' ? ['CMD', ...test.argv] : shellTest(test.command, config)
+  const words = test.form === 'exec' ? ['CMD', ...test.argv] : ['CMD-SHELL', test.command]
   const times = {
     Interval: nanoseconds(intervalMs),
     Timeout: nanoseconds(timeoutMs),
@@ -125,9 +120,4 @@ function healthcheckOf(instruction: HealthcheckInstruction, config: RunConfig): 
     Retries: retries,
   }
   return { Test: words, ...times }
-}
-
-/** CMD-SHELL is the runtime's own sh; another SHELL has to be spelt out. */
-function shellTest(command: string, config: RunConfig): string[] {
-  return config.Shell === undefined ? ['CMD-SHELL', command] : ['CMD', ...config.Shell, command]
 }

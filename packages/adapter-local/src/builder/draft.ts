@@ -5,6 +5,8 @@ export interface Draft {
   layers: Layer[]
   config: RunConfig
   history: HistoryEntry[]
+  /** What MAINTAINER said last. */
+  author?: string | undefined
   /** Declared so far, with their values. */
   args: Map<string, string>
   /** Whether this stage, not its base, said CMD: ENTRYPOINT forgets only an inherited one. */
@@ -17,16 +19,31 @@ export function emptyDraft(): Draft {
   return { layers: [], config: {}, history: [], args: new Map(), commandIsOwn: false, willRun: false }
 }
 
-/** Goes on from a base image: its triggers have been taken by then. */
-export function draftFrom(config: ImageConfig, layers: readonly Layer[]): Draft {
-  const { OnBuild: _, ...rest } = config.config ?? {}
-  return { ...emptyDraft(), layers: [...layers], config: rest, history: [...(config.history ?? [])] }
+/** Where programs are looked for in an image that does not say; every builder writes it into such an image. */
+export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Goes on from a base image, or from nothing: its triggers have been taken by then. */
+export function draftFrom(
+  { config = {}, history = [], author }: Partial<ImageConfig>,
+  layers: readonly Layer[],
+): Draft {
+  const { OnBuild: _, ...rest } = config
+  const Env = envOf(config).has('PATH') ? config.Env : [...(config.Env ?? []), `PATH=${defaultPath}`]
+  return { ...emptyDraft(), layers: [...layers], config: { ...rest, Env }, history: [...history], author }
 }
 
 /** Goes on from an earlier stage. Its ARGs hold on, as builders have it. */
 export function draftAfter(stage: Draft): Draft {
   const { OnBuild: _, ...config } = stage.config
-  return { ...emptyDraft(), config, layers: [...stage.layers], history: [...stage.history], args: new Map(stage.args) }
+  const { author } = stage
+  return {
+    ...emptyDraft(),
+    config,
+    author,
+    layers: [...stage.layers],
+    history: [...stage.history],
+    args: new Map(stage.args),
+  }
 }
 
 /** The image's environment as a table; of two of the same name the later holds. */

@@ -27,7 +27,7 @@ async function putJson({ workshop, context }: Session, mediaType: string, value:
   return workshop.layout.sink.blob({ mediaType, open: content }, context)
 }
 
-function configOf({ request }: Session, { config, layers, history }: Draft) {
+function configOf({ request }: Session, { config, layers, history, author }: Draft) {
   const { os, architecture, variant } = request.platform
   const labels = { ...config.Labels, ...request.labels }
   return {
@@ -35,6 +35,7 @@ function configOf({ request }: Session, { config, layers, history }: Draft) {
     architecture,
     os,
     ...(variant !== undefined && { variant }),
+    ...(author !== undefined && { author }),
     config: { ...config, ...(Object.keys(labels).length > 0 && { Labels: labels }) },
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: settled(history, layers.length),

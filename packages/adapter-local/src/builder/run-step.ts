@@ -13,7 +13,7 @@ import {
 import { makeScratch, readUpper, type UpperDiff, type View, type WrittenLayer } from '../layers/index.js'
 import { cacheFolder, makeOwn } from './cache-mount.js'
 import { cachedStep, makeLayer } from './cached-step.js'
-import { type Draft, envOf, shellOf, workingDirectory } from './draft.js'
+import { type Draft, defaultPath, envOf, shellOf, workingDirectory } from './draft.js'
 import { settingsMount, writeHostSettings } from './host-settings.js'
 import { keyOf } from './key.js'
 import { lastLines } from './last-lines.js'
@@ -144,7 +144,7 @@ async function prepare(
   for (const name of await readdir(files)) if (name !== 'npm-cache') await chmod(join(files, name), 0o755)
   const own = { ...Object.fromEntries(draft.args), ...Object.fromEntries(envOf(draft.config)) }
   const env = {
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    PATH: defaultPath,
     HOME: user.home,
     SOURCE_DATE_EPOCH: String(session.request.createdAtSeconds),
     npm_config_cache: mountedAt === undefined ? npmCache : join(at, 'npm-cache'),

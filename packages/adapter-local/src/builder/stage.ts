@@ -1,7 +1,8 @@
-import { type Instruction, type PlannedStage, parseInstruction, runCommand } from '@kiwi/wizard/dockerfile'
-import { argvOf, configure } from './configure.js'
+import { type Instruction, type PlannedStage, parseInstruction } from '@kiwi/wizard/dockerfile'
+import { configure } from './configure.js'
 import { copyStep } from './copy-step.js'
 import { type Draft, draftAfter, draftFrom, emptyDraft } from './draft.js'
+import { historyOf } from './history.js'
 import { runStep } from './run-step.js'
 import type { Session } from './session.js'
 import type { StepNote, StepReporter } from './steps.js'
@@ -54,7 +55,7 @@ async function beginning(session: Session, { base }: PlannedStage): Promise<Draf
     return draftFrom(image.config, image.layers)
   }
   const earlier = base.kind === 'stage' ? session.drafts.get(base.index) : undefined
-  return earlier === undefined ? emptyDraft() : draftAfter(earlier)
+  return earlier === undefined ? draftFrom({}, []) : draftAfter(earlier)
 }
 
 interface Step {
@@ -66,7 +67,8 @@ interface Step {
 async function oneStep(session: Session, draft: Draft, { id, instruction, stage }: Step): Promise<StepNote> {
   const before = draft.layers.length
   const note = await doStep(session, draft, { id, instruction, stage })
-  if (instruction.keyword !== 'ARG') addHistory(session, draft, instruction, draft.layers.length > before)
+  const { createdAtSeconds } = session.request
+  draft.history.push(...historyOf(instruction, draft, { hasLayer: draft.layers.length > before, createdAtSeconds }))
   return note
 }
 
@@ -77,18 +79,4 @@ async function doStep(session: Session, draft: Draft, { id, instruction, stage }
   }
   configure(draft, instruction, { escapeCharacter: session.dockerfile.escape, values: session.values })
   return instruction.keyword === 'WORKDIR' ? workdirStep(session, draft, { id, instruction }) : {}
-}
-
-function addHistory({ request }: Session, draft: Draft, instruction: Instruction, hasLayer: boolean): void {
-  draft.history.push({
-    created: new Date(request.createdAtSeconds * 1000).toISOString(),
-    created_by: historyText(instruction, draft),
-    ...(!hasLayer && { empty_layer: true }),
-  })
-}
-
-function historyText(instruction: Instruction, { config }: Draft): string {
-  if (instruction.keyword !== 'RUN') return instruction.text
-  const command = runCommand(instruction)
-  return command.form === 'script' ? instruction.text : `RUN ${argvOf(command, config).join(' ')}`
 }

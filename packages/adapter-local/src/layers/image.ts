@@ -39,6 +39,7 @@ export interface ImageConfig {
   readonly architecture: string
   readonly os: string
   readonly variant?: string | undefined
+  readonly author?: string | undefined
   readonly config?: RunConfig | undefined
   readonly rootfs: { readonly type: string; readonly diff_ids: readonly string[] }
   readonly history?: readonly HistoryEntry[] | undefined
