@@ -1,6 +1,8 @@
+import { createReadStream } from 'node:fs'
 import { posix } from 'node:path'
 import { KiwiError } from '@kiwi/core'
 import type { LayerPart, TarHeader, View } from '../layers/index.js'
+import { layArchive } from './archive-plan.js'
 import type { CopyFile, CopySource, Where } from './copy-sources.js'
 import type { SourceTree } from './source-tree.js'
 
@@ -14,8 +16,10 @@ export interface CopyTarget {
   readonly mtimeSeconds: number
 }
 
-interface Planned {
+export interface Planned {
   readonly header: Omit<TarHeader, 'name' | 'mtimeSeconds'>
+  /** The file of this machine that holds the content, in place of a source. */
+  readonly spooled?: string | undefined
   readonly source?: { readonly tree: SourceTree; readonly file: CopyFile } | undefined
   /** The same for all names of one file. */
   readonly file?: string | undefined
@@ -36,6 +40,10 @@ export function planCopy(
   const intoDirectory = /(?:^|\/)\.{0,2}$/.test(target.destination) || view.lookup(real)?.entry.type === 'directory'
   if (sources.length > 1 && !intoDirectory) throw needsSlash(target, where)
   for (const source of sources) {
+    if (source.archive !== undefined) {
+      layArchive(planned, source.archive, real, { target, view, where })
+      continue
+    }
     const place = source.root.type === 'directory' || !intoDirectory ? real : joined(real, source.name)
     addParents(planned, source.root.type === 'directory' ? joined(place, 'x') : place, target, view, where)
     for (const file of source.files) addFile(planned, source, file, place, { target, view, where })
@@ -55,13 +63,13 @@ export function planDirectory(
   return partsOf(planned, target)
 }
 
-interface Surroundings {
+export interface Surroundings {
   readonly target: CopyTarget
   readonly view: View
   readonly where: Where
 }
 
-function addParents(
+export function addParents(
   planned: Map<string, Planned>,
   path: string,
   target: Pick<CopyTarget, 'owner'>,
@@ -71,7 +79,9 @@ function addParents(
   const parts = path.split('/').slice(0, -1)
   for (const index of parts.keys()) {
     const parent = parts.slice(0, index + 1).join('/')
-    if (planned.has(parent)) continue
+    const made = planned.get(parent)
+    if (made !== undefined && made.header.type !== 'directory') throw inTheWay(parent, 'is no directory', where)
+    if (made !== undefined) continue
     const found = view.lookup(parent)?.entry
     if (found !== undefined && found.type !== 'directory') throw inTheWay(parent, 'is no directory', where)
     const { uid, gid } = target.owner ?? { uid: 0, gid: 0 }
@@ -90,8 +100,10 @@ function addFile(
   const { entry } = file
   const path = file.path === '' ? place : joined(place, file.path)
   const isDirectory = entry.type === 'directory'
-  // What a directory is copied into keeps its own looks.
-  if (isDirectory && file.path === '') return
+  if (isDirectory && file.path === '') {
+    dressNew(planned, place, { target, view, where })
+    return
+  }
   const existing = planned.get(path)?.header.type ?? view.lookup(path)?.entry.type
   if (existing !== undefined && isDirectory !== (existing === 'directory')) {
     throw inTheWay(path, isDirectory ? 'is no directory' : 'is a directory', where)
@@ -111,24 +123,33 @@ function addFile(
   })
 }
 
+/** What a directory is copied into keeps its own looks, unless it is made by this. */
+function dressNew(planned: Map<string, Planned>, place: string, { target, view }: Surroundings): void {
+  const made = planned.get(place)
+  if (target.mode === undefined || made === undefined || view.lookup(place) !== undefined) return
+  planned.set(place, { ...made, header: { ...made.header, mode: target.mode(made.header.mode, true) } })
+}
+
 function* partsOf(
   planned: ReadonlyMap<string, Planned>,
   { mtimeSeconds }: Pick<CopyTarget, 'mtimeSeconds'>,
 ): Generator<LayerPart> {
   const firstNames = new Map<string, string>()
-  for (const [name, { header, source, file }] of [...planned].sort(([one], [other]) => (one < other ? -1 : 1))) {
+  for (const [name, { header, source, spooled, file }] of [...planned].sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  )) {
     const first = file === undefined ? undefined : firstNames.get(file)
     if (first !== undefined) {
       yield { header: { ...header, type: 'hardlink', size: 0, attributes: undefined, link: first, name, mtimeSeconds } }
       continue
     }
     if (file !== undefined) firstNames.set(file, name)
-    const content = source?.tree.content(source.file.entry)
+    const content = spooled === undefined ? source?.tree.content(source.file.entry) : () => createReadStream(spooled)
     yield { header: { ...header, name, mtimeSeconds }, content, sha256: source?.file.sha256 }
   }
 }
 
-function joined(path: string, name: string): string {
+export function joined(path: string, name: string): string {
   return path === '' ? name : `${path}/${name}`
 }
 

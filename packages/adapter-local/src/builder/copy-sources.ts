@@ -1,7 +1,10 @@
 import { posix } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { KiwiError } from '@kiwi/core'
+import { ancestorsOf } from '../layers/index.js'
 import { isPattern, partPattern } from './glob.js'
+import { type Ignored, readIgnore } from './ignore.js'
+import type { ArchivedFile } from './open-archive.js'
 import type { SourceEntry, SourceTree } from './source-tree.js'
 
 /** One thing that COPY copies: a file, or a directory's content. */
@@ -13,6 +16,8 @@ export interface CopySource {
   readonly root: SourceEntry
   /** The root and all below it, parents first. */
   readonly files: readonly CopyFile[]
+  /** What ADD unpacks in its place. */
+  readonly archive?: readonly ArchivedFile[] | undefined
 }
 
 export interface CopyFile {
@@ -30,31 +35,44 @@ export interface Where {
 }
 
 /** Finds what the paths and patterns of a COPY name, with a hash of every file. Rejects with `CONTEXT_INVALID` naming what is not there. */
-export async function findSources(tree: SourceTree, paths: readonly string[], where: Where): Promise<CopySource[]> {
+export async function findSources(
+  tree: SourceTree,
+  paths: readonly string[],
+  where: Where,
+  exclude: readonly string[] = [],
+): Promise<CopySource[]> {
   const found: CopySource[] = []
+  const excluded = readIgnore(exclude.join('\n'))
   for (const path of paths) {
-    for (const name of isPattern(path) ? matching(tree, path, where) : [cleanSource(path, tree, where)]) {
+    for (const name of isPattern(path) ? matching(tree, path, where) : [cleanSource(path)]) {
       const root = tree.lookup(tree.resolve(name))
       if (root === undefined) throw missing(tree, path, where)
-      found.push({ tree, name: posix.basename(name), root, files: await filesOf(tree, root) })
+      const source = { tree, name: posix.basename(name), root, files: await filesOf(tree, root) }
+      if (exclude.length === 0) found.push(source)
+      else found.push(...without(source, excluded))
     }
   }
-  if (found.length === 0) throw missing(tree, paths.join(' '), where)
+  if (found.length === 0 && exclude.length === 0) throw missing(tree, paths.join(' '), where)
   return found
 }
 
-function cleanSource(path: string, tree: SourceTree, where: Where): string {
-  const clean = posix.normalize(path).replace(/^\/+|\/+$/g, '')
-  if (clean !== '..' && !clean.startsWith('../')) return clean === '.' ? '' : clean
-  throw new KiwiError('CONTEXT_INVALID', `line ${where.line}: ${path} lies outside of ${tree.name}`, {
-    hint: 'Only what is in the build context can be copied: move it in, or choose a context that holds it.',
-    evidence: { path, line: where.line, instruction: where.instruction },
-  })
+/** `--exclude`: a directory stays while something in it does. A single file is judged by its name. */
+function without(source: CopySource, excluded: Ignored): CopySource[] {
+  if (source.root.type !== 'directory') return excluded.ignores(source.name) ? [] : [source]
+  const stays = source.files.filter(({ path }) => path === '' || !excluded.ignores(path))
+  const needed = new Set(stays.flatMap(({ path }) => ancestorsOf(path)))
+  const files = source.files.filter(({ path }) => path === '' || needed.has(path) || !excluded.ignores(path))
+  return [{ ...source, files }]
+}
+
+/** Leading `..` are cut off, as builders do: nothing is above the root. */
+function cleanSource(path: string): string {
+  return posix.normalize(`/${path}`).replace(/^\/+|\/+$/g, '')
 }
 
 /** Part by part, so that only directories that can match are read. */
 function matching(tree: SourceTree, pattern: string, where: Where): string[] {
-  const parts = cleanSource(pattern, tree, where).split('/')
+  const parts = cleanSource(pattern).split('/')
   let names = ['']
   for (const part of parts) {
     names = names.flatMap((parent) => {
@@ -110,7 +128,7 @@ function missing(tree: SourceTree, path: string, { line, instruction }: Where): 
 
 /** Names beside the missing one that differ from it by little. */
 function closeNames(tree: SourceTree, path: string): string[] {
-  const clean = posix.normalize(path).replace(/^\/+|\/+$/g, '')
+  const clean = cleanSource(path)
   const parent = posix.dirname(clean) === '.' ? '' : posix.dirname(clean)
   const real = tree.resolve(parent)
   if (tree.lookup(real)?.type !== 'directory') return []

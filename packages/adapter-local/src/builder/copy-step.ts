@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   type AddInstruction,
   type CopyInstruction,
@@ -6,8 +8,7 @@ import {
   type PlannedStage,
   stripTabs,
 } from '@kiwi/wizard/dockerfile'
-import { mergedView, type WrittenLayer } from '../layers/index.js'
-import { refuseArchive } from './add-archive.js'
+import { makeScratch, mergedView, type WrittenLayer } from '../layers/index.js'
 import { addLayer, cachedStep, findWhole, makeLayer } from './cached-step.js'
 import { planCopy } from './copy-plan.js'
 import { type CopySource, findSources, type Where } from './copy-sources.js'
@@ -15,6 +16,7 @@ import { type Draft, variablesOf, workingDirectory } from './draft.js'
 import { readMode } from './file-mode.js'
 import { layersFrom, treeFrom } from './from-tree.js'
 import { keyOf } from './key.js'
+import { openArchive } from './open-archive.js'
 import { belowOf, type Session, viewOf } from './session.js'
 import type { SourceTree } from './source-tree.js'
 import type { StepNote } from './steps.js'
@@ -61,8 +63,8 @@ interface PreparedCopy {
 }
 
 async function copyFrom(session: Session, draft: Draft, tree: SourceTree, copy: PreparedCopy): Promise<StepNote> {
-  const { id, below, said, words, instruction, where, alias } = copy
-  const sources = await sourcesOf(tree, words, instruction, where)
+  const { id, below, said, words, where, alias } = copy
+  const sources = await sourcesOf(tree, words, where)
   const rows = rowsOf(sources)
   return cachedStep(session, draft, {
     id,
@@ -83,6 +85,10 @@ interface Words {
   readonly destination: string
   readonly chown?: string | undefined
   readonly chmod?: string | undefined
+  /** What is left out. */
+  readonly exclude: readonly string[]
+  /** Whether archives become what is in them. */
+  readonly unpack: boolean
   /** Content of heredocs by name. */
   readonly texts: readonly (readonly [string, string])[]
 }
@@ -100,19 +106,15 @@ function expandedWords({ dockerfile }: Session, draft: Draft, instruction: Copy)
     destination: expanded(instruction.destination),
     chown: instruction.chown && expanded(instruction.chown),
     chmod: instruction.chmod && expanded(instruction.chmod),
+    exclude: instruction.exclude.map(expanded),
+    unpack: instruction.keyword === 'ADD' && instruction.unpack !== false,
     texts,
   }
 }
 
-async function sourcesOf(
-  tree: SourceTree,
-  { sources, texts }: Words,
-  { keyword }: Copy,
-  where: Where,
-): Promise<CopySource[]> {
-  const found = sources.length > 0 ? await findSources(tree, sources, where) : []
-  if (keyword === 'ADD') for (const source of found) await refuseArchive(source, where)
-  return [...found, ...texts.map(([name, text]) => textSource(name, text))]
+async function sourcesOf(tree: SourceTree, { sources, texts, exclude }: Words, where: Where): Promise<CopySource[]> {
+  const found = sources.length > 0 ? await findSources(tree, sources, where, exclude) : []
+  return [...found, ...texts.map(([name, text]) => textSource(name, text, where))]
 }
 
 /** Path in the source, name in the image, and everything else that the layer depends on. */
@@ -141,5 +143,21 @@ async function write(
     mode: words.chmod === undefined ? undefined : readMode(words.chmod, where),
     mtimeSeconds: session.request.createdAtSeconds,
   }
-  return makeLayer(session, planCopy(sources, target, instruction.link ? mergedView([]) : image, where))
+  await using scratch = await makeScratch(session.workshop.directory)
+  const ready = words.unpack ? await withArchives(session, sources, { folder: scratch.directory, where }) : sources
+  return await makeLayer(session, planCopy(ready, target, instruction.link ? mergedView([]) : image, where))
+}
+
+async function withArchives(
+  { context: { signal } }: Session,
+  sources: readonly CopySource[],
+  { folder, where }: { readonly folder: string; readonly where: Where },
+): Promise<CopySource[]> {
+  const ready: CopySource[] = []
+  for (const source of sources) {
+    const place = join(folder, String(ready.length))
+    await mkdir(place)
+    ready.push({ ...source, archive: await openArchive(source, place, { where, signal }) })
+  }
+  return ready
 }

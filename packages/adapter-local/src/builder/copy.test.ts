@@ -194,7 +194,6 @@ describe('COPY', () => {
       evidence: { path: 'pakage.json', line: 3, closeNames: ['package.json'] },
     })
     await expect(at.build('FROM scratch\nCOPY none* /')).rejects.toMatchObject({ code: 'CONTEXT_INVALID' })
-    await expect(at.build('FROM scratch\nCOPY ../x /')).rejects.toThrow('lies outside of the build context')
     await expect(at.build('FROM scratch\nCOPY package.json server.js /app')).rejects.toThrow('cannot all become /app')
     await expect(at.build('FROM base\nCOPY server.js /a-file/x')).rejects.toThrow('it is no directory in the image')
   })

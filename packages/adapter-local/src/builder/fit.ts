@@ -65,16 +65,12 @@ export function missingInInstruction(instruction: Instruction): Missing[] {
         ...(instruction.sources.some((source) => /^(?:https?|git|ssh):\/\/|^git@/.test(source))
           ? lacks('ADD of a URL', 'Fetch it in a RUN, or keep the file in the repository.')
           : []),
-        ...(instruction.sources.some((source) => /\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$/.test(source))
-          ? lacks('ADD of an archive', 'Use COPY and unpack it with RUN tar.')
-          : []),
-        ...(instruction.exclude.length > 0 ? lacks('ADD --exclude', 'List the path in .dockerignore.') : []),
+        ...(instruction.checksum === undefined
+          ? []
+          : lacks('ADD --checksum', 'Fetch the file in a RUN, and check it there with sha256sum -c.')),
       ]
     case 'COPY':
-      return [
-        ...(instruction.parents ? lacks('COPY --parents', 'Write one COPY for each directory.') : []),
-        ...(instruction.exclude.length > 0 ? lacks('COPY --exclude', 'List the path in .dockerignore.') : []),
-      ]
+      return [...(instruction.parents ? lacks('COPY --parents', 'Write one COPY for each directory.') : [])]
     case 'ONBUILD':
       return missingInInstruction(instruction.trigger)
     default:

@@ -1,9 +1,16 @@
 import { hash } from 'node:crypto'
-import type { CopySource } from './copy-sources.js'
+import { KiwiError } from '@kiwi/core'
+import type { CopySource, Where } from './copy-sources.js'
 import type { SourceTree } from './source-tree.js'
 
-/** A heredoc is a file of its name. */
-export function textSource(name: string, text: string): CopySource {
+/** A heredoc is a file of its name. Throws `CONTEXT_INVALID` for a name that is a path. */
+export function textSource(name: string, text: string, { line, instruction }: Where): CopySource {
+  if (/\/|^\.{0,2}$/.test(name)) {
+    throw new KiwiError('CONTEXT_INVALID', `line ${line}: ${name} cannot be the name of a file`, {
+      hint: 'Name the file in the destination, and mark its end with a plain word such as EOF.',
+      evidence: { name, line, instruction },
+    })
+  }
   const bytes = Buffer.from(text)
   const root = { path: name, type: 'file' as const, mode: 0o644, uid: 0, gid: 0, size: bytes.byteLength }
   const sha256 = hash('sha256', bytes, 'hex')

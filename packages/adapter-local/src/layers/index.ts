@@ -7,7 +7,7 @@ export {
   type RunConfig,
   readImage,
 } from './image.js'
-export type { LayerEntry, LayerIndex } from './layer-index.js'
+export { ancestorsOf, isKeptAttribute, type LayerEntry, type LayerIndex, parentOf } from './layer-index.js'
 export { materialise } from './materialise.js'
 export { makeScratch, removeLeftovers, type Scratch } from './scratch.js'
 export { type Layer, type LayerStore, layerStore } from './store.js'

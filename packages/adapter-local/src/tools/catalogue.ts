@@ -1,6 +1,7 @@
 /** The programs of the host that this package starts, each with the Debian package that brings it. */
 export const tools = {
   base64: 'coreutils',
+  bzip2: 'bzip2',
   chroot: 'coreutils',
   env: 'coreutils',
   ln: 'coreutils',
@@ -10,6 +11,7 @@ export const tools = {
   sh: 'dash',
   tar: 'tar',
   unshare: 'util-linux',
+  xz: 'xz-utils',
 } as const
 
 export type Tool = keyof typeof tools
