@@ -31,6 +31,14 @@ export const differences = [
   ...['buildkit', 'buildah'].map((oracle) =>
     known(
       oracle,
+      'copy-several-no-slash',
+      ['outcome'],
+      'several files under one name would overwrite each other: refused, as by Docker',
+    ),
+  ),
+  ...['buildkit', 'buildah'].map((oracle) =>
+    known(
+      oracle,
       'layer-hard-link-to-lower',
       ['files.g'],
       'a name that a step adds to a file of the base stays a name of that file: our layer has both',
@@ -45,11 +53,18 @@ function ofBuildKit() {
     sometimes(oracle, /./, afterRun, 'BuildKit’s mount points stay in the layer; ours leave nothing behind'),
     sometimes(
       oracle,
-      /^(run-nothing-changed|comment-hash-inside|workdir-exists|layer-made-and-removed|layer-hosts)$/,
+      /^(run-nothing-changed|run-mount-secret-missing|comment-hash-inside|workdir-exists|layer-made-and-removed|layer-hosts)$/,
       ['history'],
       'a step that changed nothing makes no layer; in BuildKit’s lie its mount points, or nothing',
     ),
     known(oracle, /^onbuild-(kept|stage)$/, ['history'], 'ONBUILD is told in the history, as by Docker'),
+    known(
+      oracle,
+      /^(from-scratch-copy|stage-copy-from-image)$/,
+      ['config.WorkingDir'],
+      'an image that says no working directory has /, as Docker leaves it too',
+    ),
+    known(oracle, 'arg-env-wins', ['config.Env'], 'an ENV wins over an ARG, wherever that is declared, as for Docker'),
     known(oracle, 'copy-wildcard-none', ['outcome'], 'a pattern that matches nothing is a mistake, as for Docker'),
     known(oracle, 'copy-chown-unknown', ['outcome'], 'a user who is not there is a mistake, as for Docker'),
     known(oracle, 'copy-parents', ['outcome'], 'left out: fit() names COPY --parents and a builder that has it'),
@@ -85,6 +100,13 @@ function ofDocker() {
       ['history', 'files.d/two'],
       'what a RUN writes below a VOLUME stays, as for BuildKit',
     ),
+    known(oracle, 'copy-parent-clipped', ['outcome'], 'what leads above the context is cut off, as by BuildKit'),
+    known(
+      oracle,
+      'add-archive-chown',
+      ['files.a*'],
+      'what is unpacked gets the owner that is asked for, as by BuildKit',
+    ),
     known(oracle, 'copy-inner-over', ['outcome'], 'a directory does not take the place of a file, as for BuildKit'),
     known(oracle, 'copy-special-bits', ['files.a/g', 'files.a/s'], 'set-id bits are kept, as by BuildKit'),
     known(oracle, 'copy-chown-numbers', ['files.made'], 'directories on the way get the owner too, as by BuildKit'),
@@ -114,7 +136,7 @@ function ofBuildah() {
     ),
     sometimes(
       oracle,
-      /^(run-nothing-changed|comment-hash-inside|layer-made-and-removed|layer-hosts)$/,
+      /^(run-nothing-changed|run-mount-secret-missing|comment-hash-inside|layer-made-and-removed|layer-hosts)$/,
       ['history'],
       'a step that changed nothing makes no layer; in Buildah’s lie its mount points',
     ),
@@ -137,6 +159,20 @@ function ofBuildah() {
       ['history', 'files.x*', 'files.a/b', 'files.made*', 'files.real/sub'],
       'Buildah makes a working directory only when something is written into it',
     ),
+    known(
+      oracle,
+      /^expose-(variable|wrong)$/,
+      ['outcome'],
+      'a word that is no port is a mistake, as for BuildKit and Docker',
+    ),
+    known(oracle, 'copy-chmod-octal', ['files.a'], 'a directory that COPY makes gets the mode too, as from BuildKit'),
+    known(
+      oracle,
+      'add-archive-chown',
+      ['files.a/*'],
+      'what is unpacked gets the owner that is asked for, as by BuildKit',
+    ),
+    known(oracle, 'run-mount-bind', ['files.mnt'], 'the place of a mount is no part of the layer'),
     known(oracle, 'expose-forms', ['config.ExposedPorts'], 'a range is each of its ports, as for BuildKit and Docker'),
     known(oracle, 'volume-later-run', ['files.d/two'], 'what a RUN writes below a VOLUME stays, as for BuildKit'),
     known(oracle, 'directive-escape', ['config.Env'], 'a backslash is plain where it is not the escape'),

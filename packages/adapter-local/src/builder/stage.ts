@@ -68,7 +68,7 @@ async function oneStep(session: Session, draft: Draft, { id, instruction, stage 
   const before = draft.layers.length
   const note = await doStep(session, draft, { id, instruction, stage })
   const { createdAtSeconds } = session.request
-  draft.history.push(...historyOf(instruction, draft, { hasLayer: draft.layers.length > before, createdAtSeconds }))
+  draft.history.push(historyOf(instruction, draft, { hasLayer: draft.layers.length > before, createdAtSeconds }))
   return note
 }
 
