@@ -1,7 +1,8 @@
 // Builds a corpus of Dockerfiles with the local builder and with the oracles (BuildKit, Docker's classic builder, Buildah) from the same
 // context and the same base image, and compares what came out: configuration, history, and every file of the merged layers. A difference
 // that prove/dockerfiles/differences.mjs does not explain is a failure; so is an explained one that is no longer there.
-// Needs the testbed: registry-up, images busybox:1.36, buildkit-up, docker-up; buildah on the PATH. An oracle that is missing fails.
+// Starts what it needs of the testbed, where it does not run yet; Buildah has to be on the PATH. An oracle that is missing fails.
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,6 +33,10 @@ export function plan() {
 }
 
 export async function setup() {
+  const parts = [['registry-up'], ['images', 'busybox:1.36'], ['buildkit-up'], ['docker-up']]
+  for (const [script = '', ...args] of parts) {
+    execFileSync(join(import.meta.dirname, '../testbed', script), args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  }
   const close = async () => {
     rmSync(work, { recursive: true, force: true })
     printTable()
