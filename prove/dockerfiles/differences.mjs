@@ -119,6 +119,7 @@ function ofDocker() {
       'both fail: for us a command that is not there ends with 127, as in a shell',
     ),
     known(oracle, 'stage-unused-fails', ['outcome'], 'the classic builder builds stages that nobody needs'),
+    known(oracle, 'stage-copy-from-later', ['outcome'], 'COPY may name a stage that comes later, as for BuildKit'),
     known(oracle, 'stage-same-name', ['outcome'], 'of two stages of one name the later counts, as for BuildKit'),
   ]
 }

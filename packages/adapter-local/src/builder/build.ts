@@ -6,8 +6,8 @@ import { keyOf } from './key.js'
 import { openContext } from './open-context.js'
 import { asSyntaxError, readDockerfile } from './read-dockerfile.js'
 import type { Session } from './session.js'
-import { buildStage, type ReadyStage, triggersOf } from './stage.js'
-import { stepReporter } from './steps.js'
+import { type ReadyStage, triggersOf } from './stage.js'
+import { buildStages, stepsOf, stoppable } from './stages.js'
 import type { Workshop } from './workshop.js'
 
 /** One build: read, open the bases, build the stages that are needed, hand the image over. */
@@ -15,18 +15,20 @@ export async function build(
   workshop: Workshop,
   request: BuildRequest,
   io: BuildIo,
-  context: Context,
+  outer: Context,
 ): Promise<BuiltImage> {
   const read = readDockerfile(request)
   refuseUnfit(missingFor(request, { kind: 'namespaces', because: 'looked at when a step needs it' }))
-  const lineage = lineageOf(request, context)
+  const lineage = lineageOf(request, outer)
   const [{ tree, hashes }, last] = await Promise.all([
     openContext(io.tree.directory, request, workshop.directory),
     workshop.cache.lineage(lineage),
   ])
+  const stop = new AbortController()
+  const context = stoppable(outer, stop)
   const images = imageOpener(workshop, request, io, context)
   const done = { drafts: new Map(), origins: {} }
-  const session: Session = { ...read, ...images, ...done, workshop, request, io, context, tree, last }
+  const session: Session = { ...read, ...images, ...done, workshop, request, io, context, stop, tree, last }
   try {
     const image = await buildImage(session, images)
     const kept = workshop.cache.keepImage(context.operation.id, image)
@@ -38,21 +40,26 @@ export async function build(
 }
 
 async function buildImage(session: Session, images: ImageOpener): Promise<BuiltImage> {
-  const { plan, context, drafts } = session
-  const ready = async (planned: ReadyStage['planned']) => ({ planned, triggers: await triggersOf(session, planned) })
-  const stages: readonly ReadyStage[] = await Promise.all(plan.stages.map(ready))
+  const { plan, drafts } = session
+  const stages = await readyStages(session)
   refuseUnfit(stages.flatMap(({ triggers }) => triggers.flatMap(missingInInstruction)))
   await fetchBase(session, images)
-  const counts = stages.map(({ planned, triggers }) => 1 + triggers.length + planned.stage.instructions.length)
-  const steps = stepReporter(
-    context,
-    counts.reduce((sum, count) => sum + count, 0),
-  )
-  for (const stage of stages) drafts.set(stage.planned.stage.index, await buildStage(session, stage, steps))
+  const counts = await buildStages(session, stages)
   const draft = drafts.get(plan.target.stage.index)
   if (draft === undefined) throw new TypeError('the target is always among the stages')
   await images.pullAll(draft.layers.map(({ descriptor }) => descriptor.digest))
-  return { ...(await finishImage(session, draft)), steps: steps.counts }
+  return { ...(await finishImage(session, draft)), steps: counts }
+}
+
+/** With what their bases add, and the place of their steps among all. */
+async function readyStages(session: Session): Promise<ReadyStage[]> {
+  const triggers = await Promise.all(session.plan.stages.map((planned) => triggersOf(session, planned)))
+  let firstStep = 0
+  return session.plan.stages.map((planned, index) => {
+    const stage = { planned, triggers: triggers[index] ?? [], firstStep }
+    firstStep += stepsOf(stage)
+    return stage
+  })
 }
 
 /** Starts to bring the layers here that the finished image has in any case; whoever needs one waits for it. */

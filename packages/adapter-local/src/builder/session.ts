@@ -13,7 +13,10 @@ export interface Session {
   readonly workshop: Workshop
   readonly request: BuildRequest
   readonly io: BuildIo
+  /** Its signal fires on cancellation, and when a stage has failed. */
   readonly context: Context
+  /** Ends the stages that still run. */
+  readonly stop: AbortController
   readonly dockerfile: Dockerfile
   readonly plan: StagePlan
   readonly values: ArgValues

@@ -12,14 +12,16 @@ import { workdirStep } from './workdir-step.js'
 export interface ReadyStage {
   readonly planned: PlannedStage
   readonly triggers: readonly Instruction[]
+  /** Index of its first step. */
+  readonly firstStep: number
 }
 
 /** Instruction by instruction, with FROM as the first step. */
 export async function buildStage(session: Session, stage: ReadyStage, steps: StepReporter): Promise<Draft> {
-  const { planned, triggers } = stage
+  const { planned, triggers, firstStep } = stage
   const idOf = stepIds(session, planned)
   let draft = emptyDraft()
-  await steps.run(idOf(1), planned.stage.text, async () => {
+  await steps.run({ id: idOf(1), index: firstStep, text: planned.stage.text }, async () => {
     draft = await beginning(session, planned)
     return {}
   })
@@ -28,7 +30,9 @@ export async function buildStage(session: Session, stage: ReadyStage, steps: Ste
   for (const [index, instruction] of instructions.entries()) {
     const id = idOf(index + 2)
     draft.willRun = index <= lastRun
-    await steps.run(id, instruction.text, () => oneStep(session, draft, { id, instruction, stage: planned }))
+    await steps.run({ id, index: firstStep + index + 1, text: instruction.text }, () =>
+      oneStep(session, draft, { id, instruction, stage: planned }),
+    )
   }
   return draft
 }

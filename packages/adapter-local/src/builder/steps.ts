@@ -5,20 +5,25 @@ export type StepNote = Pick<StepEndedFact, 'cachedFrom' | 'missedBecause'>
 
 export interface StepReporter {
   /** Runs one step between its two facts; the end is reported also when it fails. */
-  run(step: string, text: string, work: () => Promise<StepNote>): Promise<void>
+  run(step: PlacedStep, work: () => Promise<StepNote>): Promise<void>
   /** Steps that make files: all, and those that a cache had. */
   readonly counts: { readonly total: number; readonly cached: number }
 }
 
+export interface PlacedStep {
+  readonly id: string
+  /** From 0, in the order of the stages; steps of several stages run at once. */
+  readonly index: number
+  readonly text: string
+}
+
 export function stepReporter(context: Context, total: number): StepReporter {
-  let index = 0
   const counts = { total: 0, cached: 0 }
   return {
     counts,
-    async run(step, text, work) {
+    async run({ id: step, index, text }, work) {
       context.signal.throwIfAborted()
       context.report({ type: 'step-started', step, index, total, text })
-      index += 1
       const started = performance.now()
       let note: StepNote = {}
       try {
