@@ -52,7 +52,7 @@ function throughLayout(source: ImageSource, layout: OciLayout, pull: BaseImage['
   }
 }
 
-async function pullBlob(
+export async function pullBlob(
   source: ImageSource,
   descriptor: Descriptor,
   layout: OciLayout,

@@ -5,6 +5,7 @@ import { finishImage } from './image.js'
 import { keyOf } from './key.js'
 import { openContext } from './open-context.js'
 import { asSyntaxError, readDockerfile } from './read-dockerfile.js'
+import { registryCache, writeRegistryCache } from './registry-cache.js'
 import type { Session } from './session.js'
 import { type ReadyStage, triggersOf } from './stage.js'
 import { buildStages, stepsOf, stoppable } from './stages.js'
@@ -27,12 +28,15 @@ export async function build(
   const stop = new AbortController()
   const context = stoppable(outer, stop)
   const images = imageOpener(workshop, request, io, context)
-  const done = { drafts: new Map(), origins: {} }
-  const session: Session = { ...read, ...images, ...done, workshop, request, io, context, stop, tree, last }
+  const done = { drafts: new Map(), origins: {}, results: new Map() }
+  const kept = registryCache(io.cache ?? { from: [] }, { workshop, context })
+  const own = { workshop, request, io, context, stop, tree, last, registryCache: kept }
+  const session: Session = { ...read, ...images, ...done, ...own }
   try {
     const image = await buildImage(session, images)
-    const kept = workshop.cache.keepImage(context.operation.id, image)
-    await Promise.all([hashes.save(), keepOrigins(session, lineage), kept])
+    if (io.cache?.to !== undefined) await writeRegistryCache(io.cache.to, session.results, session)
+    const adopted = workshop.cache.keepImage(context.operation.id, image)
+    await Promise.all([hashes.save(), keepOrigins(session, lineage), adopted])
     return image
   } catch (error) {
     throw asSyntaxError(error)

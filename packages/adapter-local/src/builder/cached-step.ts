@@ -18,30 +18,41 @@ export interface CacheableStep {
   make(): Promise<WrittenLayer | undefined>
 }
 
-/** Takes a step's layer from the cache, or makes it and keeps it. */
+/** Takes a step's layer from a cache, or makes it and keeps it. */
 export async function cachedStep(session: Session, draft: Draft, step: CacheableStep): Promise<StepNote> {
-  const { cache } = session.workshop
   session.origins[step.id] = shortened(step.origin)
+  const aliases = step.aliases ?? []
   const kept = await findWhole(session, step.key)
   if (kept !== undefined) {
-    addLayer(session, draft, kept)
-    await keepAliases(session, step, kept)
-    return { cachedFrom: 'layer cache' }
+    addLayer(session, draft, kept.result)
+    await keep(session, aliases, kept.result)
+    return { cachedFrom: kept.cachedFrom }
   }
   const note = { missedBecause: missedBecause(shortened(step.origin), session.last[step.id], isFirst(session)) }
   const made = await step.make()
   const result: StepResult = made === undefined ? {} : { layer: { diffId: made.diffId, descriptor: made.descriptor } }
-  await cache.keep(step.key, result)
-  await keepAliases(session, step, result)
+  await keep(session, [step.key, ...aliases], result)
   addLayer(session, draft, result)
   return note
 }
 
-/** A result counts only while its blob is there. */
-export async function findWhole({ workshop, context }: Session, key: string): Promise<StepResult | undefined> {
+/** What a cache has under a key. A result counts only while its blob is there. */
+export async function findWhole(
+  session: Session,
+  key: string,
+): Promise<{ readonly result: StepResult; readonly cachedFrom: string } | undefined> {
+  const { workshop, request, results, context } = session
+  if (request.cache === 'off') return undefined
   const kept = await workshop.cache.find(key)
-  if (kept?.layer === undefined) return kept
-  return (await workshop.layout.sink.has(kept.layer.descriptor, context)) ? kept : undefined
+  const isWhole = kept && (kept.layer === undefined || (await workshop.layout.sink.has(kept.layer.descriptor, context)))
+  if (isWhole) {
+    results.set(key, kept)
+    return { result: kept, cachedFrom: 'layer cache' }
+  }
+  const result = await session.registryCache.find(key)
+  if (result === undefined) return undefined
+  await keep(session, [key], result)
+  return { result, cachedFrom: 'registry cache' }
 }
 
 export function addLayer({ workshop }: Session, draft: Draft, { layer }: StepResult): void {
@@ -61,8 +72,15 @@ export async function makeLayer(
   return written
 }
 
-async function keepAliases({ workshop }: Session, { aliases = [] }: CacheableStep, result: StepResult): Promise<void> {
-  for (const alias of aliases) await workshop.cache.keep(alias, result)
+async function keep(
+  { workshop, request, results }: Session,
+  keys: readonly string[],
+  result: StepResult,
+): Promise<void> {
+  for (const key of keys) {
+    results.set(key, result)
+    if (request.cache !== 'off') await workshop.cache.keep(key, result)
+  }
 }
 
 function shortened(origin: StepOrigin): StepOrigin {

@@ -44,8 +44,8 @@ export async function copyStep(
   const kept = await findWhole(session, alias)
   if (kept !== undefined) {
     session.origins[id] = { below: keyOf(below), instruction: said, files: session.last[id]?.files }
-    addLayer(session, draft, kept)
-    return { cachedFrom: 'layer cache' }
+    addLayer(session, draft, kept.result)
+    return { cachedFrom: kept.cachedFrom }
   }
   const tree = await treeFrom(session, stage, { from, layers })
   return copyFrom(session, draft, tree, { ...copy, alias })

@@ -2,9 +2,10 @@ import type { BuildIo, BuildRequest, Context } from '@kiwi/core'
 import type { Dockerfile, StagePlan } from '@kiwi/wizard/dockerfile'
 import { type Layer, mergedView, type View } from '../layers/index.js'
 import type { BaseImage } from './base.js'
-import type { Lineage, StepOrigin } from './cache.js'
+import type { Lineage, StepOrigin, StepResult } from './cache.js'
 import type { ArgValues } from './configure.js'
 import type { Draft } from './draft.js'
+import type { RegistryCache } from './registry-cache.js'
 import type { SourceTree } from './source-tree.js'
 import type { Workshop } from './workshop.js'
 
@@ -25,6 +26,9 @@ export interface Session {
   image(reference: string): Promise<BaseImage>
   /** Stages that are done, by index. */
   readonly drafts: Map<number, Draft>
+  readonly registryCache: RegistryCache
+  /** What each step of this build made or found, by key. */
+  readonly results: Map<string, StepResult>
   /** Of the last build of the same thing, by step. */
   readonly last: Lineage
   /** Of this one. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import {
+  type BuildCacheEnds,
   type BuildRequest,
   type BuiltImage,
   type Descriptor,
@@ -40,6 +41,7 @@ export interface Watch {
   readonly signal?: AbortSignal | undefined
   readonly onOutput?: (() => void) | undefined
   readonly secrets?: Readonly<Record<string, string>> | undefined
+  readonly cache?: BuildCacheEnds | undefined
 }
 
 export interface Built {
@@ -108,7 +110,8 @@ export function bench(options: Partial<LocalBuilderOptions> = {}): Bench {
         return found
       }
       const sink = ociLayout(join(directory, 'sink'))
-      const built = await builder.build(request, { tree: { directory: context }, sink: sink.sink, image }, test)
+      const io = { tree: { directory: context }, sink: sink.sink, image, cache: watch.cache }
+      const built = await builder.build(request, io, test)
       return readBuilt(built, sink, test, join(directory, `unpacked-${builds}`))
     },
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
