@@ -16,12 +16,13 @@ export async function bindMount(spec: MountSpec, surroundings: MountSurroundings
   const { target, source = '/', from, readwrite } = spec
   const readOnly = readwrite !== 'true'
   const said = ['bind', target, source, String(readOnly)]
-  if (from !== undefined && from !== '') {
+  const named = from === undefined ? undefined : await session.contexts.open(from, stage)
+  if (from !== undefined && from !== '' && named === undefined) {
     const layers = await layersFrom(session, stage, from)
     const find = async () => findSources(await treeFrom(session, stage, { from, layers }), [source], where)
     return { key: keyOf(...said, belowOf(layers)), hold: holder(find, target, readOnly) }
   }
-  const found = await findSources(session.tree, [source], where)
+  const found = await findSources(named ?? session.tree, [source], where)
   const rows = rowsOf(found)
   return {
     key: keyOf(...said, JSON.stringify(rows)),

@@ -3,6 +3,7 @@ import { type BaseImage, openBase } from './base.js'
 import { missingFor, missingInInstruction } from './fit.js'
 import { finishImage } from './image.js'
 import { keyOf } from './key.js'
+import { namedContexts } from './named-contexts.js'
 import { openContext } from './open-context.js'
 import { asSyntaxError, readDockerfile } from './read-dockerfile.js'
 import { registryCache, writeRegistryCache } from './registry-cache.js'
@@ -30,13 +31,14 @@ export async function build(
   const images = imageOpener(workshop, request, io, context)
   const done = { drafts: new Map(), origins: {}, results: new Map() }
   const kept = registryCache(io.cache ?? { from: [] }, { workshop, context })
-  const own = { workshop, request, io, context, stop, tree, last, registryCache: kept }
+  const contexts = namedContexts(io.tree.directory, request, workshop.directory)
+  const own = { workshop, request, io, context, stop, tree, contexts, last, registryCache: kept }
   const session: Session = { ...read, ...images, ...done, ...own }
   try {
     const image = await buildImage(session, images)
     if (io.cache?.to !== undefined) await writeRegistryCache(io.cache.to, session.results, session)
     const adopted = workshop.cache.keepImage(context.operation.id, image)
-    await Promise.all([hashes.save(), keepOrigins(session, lineage), adopted])
+    await Promise.all([hashes.save(), contexts.save(), keepOrigins(session, lineage), adopted])
     return image
   } catch (error) {
     throw asSyntaxError(error)

@@ -39,6 +39,8 @@ export async function copyStep(
   const copy = { id, below, said, words, instruction, where }
   const from = instruction.keyword === 'COPY' ? instruction.from : undefined
   if (from === undefined) return copyFrom(session, draft, session.tree, copy)
+  const named = await session.contexts.open(from, stage)
+  if (named !== undefined) return copyFrom(session, draft, named, copy)
   const layers = await layersFrom(session, stage, from)
   const alias = keyOf('copy-from', below, said, belowOf(layers))
   const kept = await findWhole(session, alias)

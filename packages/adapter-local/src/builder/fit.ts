@@ -32,7 +32,11 @@ function missingPlatform({ platform }: BuildNeed): Missing[] {
   return [{ what: `building for ${wanted}`, cure: `Build on a ${wanted} machine; this one is linux/${own}.` }]
 }
 
-function missingInStage({ stage, platform }: PlannedStage, need: BuildNeed): Missing[] {
+function missingInStage({ stage, base, platform }: PlannedStage, need: BuildNeed): Missing[] {
+  if (base.kind === 'image' && Object.hasOwn(need.contexts ?? {}, base.reference)) {
+    const cure = 'Copy from the context, or register a BuildKit builder: here only images and stages can be built on.'
+    return [{ what: `FROM the context ${base.reference}`, line: stage.line, cure }]
+  }
   const own = [need.platform.os, need.platform.architecture].join('/')
   if (platform === undefined || platform === own || platform.startsWith(`${own}/`)) return []
   const cure = 'Leave --platform out, or register a BuildKit builder.'

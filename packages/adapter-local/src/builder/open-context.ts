@@ -11,10 +11,15 @@ export interface OpenContext {
   readonly hashes: FileHashes
 }
 
+/** Where a context lies in the source, and what says which of its files are ignored. */
+export interface ContextPlace extends Pick<BuildRequest, 'contextPath' | 'ignore'> {
+  readonly dockerfilePath?: string | undefined
+}
+
 /** The build context without what is ignored. Rejects with `CONTEXT_INVALID` when it is not inside the source. */
 export async function openContext(
   directory: string,
-  request: BuildRequest,
+  request: ContextPlace,
   stateDirectory: string,
 ): Promise<OpenContext> {
   const [root, ignore] = await Promise.all([
@@ -34,7 +39,7 @@ async function contextRoot(directory: string, contextPath: string): Promise<stri
 /** The wizard's own, then the Dockerfile's, then the context's. */
 async function ignoreText(
   directory: string,
-  { ignore, dockerfilePath, contextPath }: BuildRequest,
+  { ignore, dockerfilePath, contextPath }: ContextPlace,
 ): Promise<string | undefined> {
   if (ignore !== undefined) return ignore
   const text = async (path: string) => {
@@ -44,7 +49,8 @@ async function ignoreText(
       throw new KiwiError('CONTEXT_INVALID', `${path} cannot be read`, { cause, evidence: { path } })
     })
   }
-  return (await text(`${dockerfilePath}.dockerignore`)) ?? (await text(posix.join(contextPath, '.dockerignore')))
+  const own = dockerfilePath === undefined ? undefined : await text(`${dockerfilePath}.dockerignore`)
+  return own ?? (await text(posix.join(contextPath, '.dockerignore')))
 }
 
 /** Where a path of the source really lies, undefined when it is not there. A link may lead nowhere but inside. */

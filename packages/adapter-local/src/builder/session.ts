@@ -5,6 +5,7 @@ import type { BaseImage } from './base.js'
 import type { Lineage, StepOrigin, StepResult } from './cache.js'
 import type { ArgValues } from './configure.js'
 import type { Draft } from './draft.js'
+import type { NamedContexts } from './named-contexts.js'
 import type { RegistryCache } from './registry-cache.js'
 import type { SourceTree } from './source-tree.js'
 import type { Workshop } from './workshop.js'
@@ -22,6 +23,7 @@ export interface Session {
   readonly plan: StagePlan
   readonly values: ArgValues
   readonly tree: SourceTree
+  readonly contexts: NamedContexts
   /** Images that FROM and --from name, by the name. */
   image(reference: string): Promise<BaseImage>
   /** Stages that are done, by index. */
