@@ -30,7 +30,8 @@ const plainVariables = ['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOS
 /** Writes the host's npm and pip settings, proxies and certificates into `directory`, which is mounted at `mountedAt` for the step. */
 export async function writeHostSettings(directory: string, mountedAt: string): Promise<HostSettings> {
   const files = certificateCopier(directory, mountedAt)
-  const env: Record<string, string> = { ...pick([...proxyVariables, ...plainVariables]) }
+  const plain = Object.entries(pick(plainVariables)).map(([name, value]) => [name, withoutCredentials(value)])
+  const env: Record<string, string> = { ...pick(proxyVariables), ...Object.fromEntries(plain) }
   for (const name of certificateVariables) {
     const copy = await files(process.env[name])
     if (copy !== undefined) env[name] = copy
@@ -44,10 +45,15 @@ export async function writeHostSettings(directory: string, mountedAt: string): P
     '/etc/pip.conf',
   ])
   if (pip !== undefined) {
-    await writeFile(join(directory, 'pip.conf'), pip)
+    await writeFile(join(directory, 'pip.conf'), withoutCredentials(pip))
     env.PIP_CONFIG_FILE = join(mountedAt, 'pip.conf')
   }
   return { env }
+}
+
+/** Users and passwords in addresses. A proxy keeps its own: without it nothing could be fetched at all. */
+function withoutCredentials(text: string): string {
+  return text.replace(/(\/\/)[^/@\s'"]+@/g, '$1')
 }
 
 function pick(names: readonly string[]): Record<string, string> {
@@ -75,9 +81,12 @@ function certificateCopier(directory: string, mountedAt: string): Copier {
   }
 }
 
-/** Which registry, with which rights, over which proxy: nothing that says how npm works on this machine. */
+/**
+ * Which registry, over which proxy: nothing that says how npm works on this machine, and no right of its user's. A step runs what others
+ * wrote: who wants it to have a token says so, with `--mount=type=secret`.
+ */
 const npmKeys =
-  /^(?:registry|proxy|https?-proxy|noproxy|strict-ssl|ca(?:\[\])?|cafile|always-auth|fetch-[a-z-]+|maxsockets|@[^:=]+:registry|\/\/.+)$/
+  /^(?:registry|proxy|https?-proxy|noproxy|strict-ssl|ca(?:\[\])?|cafile|fetch-[a-z-]+|maxsockets|@[^:=]+:registry|\/\/.+:cafile)$/
 
 /** The host's global and user configuration in one. It is the step's global one, so that the project's and the image's own come first. */
 async function npmrc(copy: Copier): Promise<string> {
@@ -98,7 +107,8 @@ async function npmrc(copy: Copier): Promise<string> {
     const [, key = '', value = ''] = /^\s*([^=#;\s]+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
     if (!npmKeys.test(key)) continue
     const expanded = value.replace(/\$\{([^}]+)\}/g, (whole, name: string) => process.env[name] ?? whole)
-    const own = key === 'cafile' ? await copy(expanded) : expanded
+    const plain = key.endsWith('proxy') ? expanded : withoutCredentials(expanded)
+    const own = key.endsWith('cafile') ? await copy(expanded) : plain
     if (own !== undefined) kept.push(`${key}=${own}`)
   }
   return kept.map((line) => `${line}\n`).join('')

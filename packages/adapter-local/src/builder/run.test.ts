@@ -126,13 +126,13 @@ describe.skipIf(missing)('RUN', () => {
     expect((await builder.probe(testContext())).details.isolation).toBe('namespaces')
   })
 
-  it('gets the host’s npm settings, proxy and certificates for its own time only', async () => {
+  it('gets the host’s npm settings, proxy and certificates for its own time only, and no rights of its user', async () => {
     const certificate = join(at.directory, 'ca.pem')
     const npmrc = join(at.directory, 'npmrc')
     writeFileSync(certificate, 'CERTIFICATE')
     writeFileSync(
       npmrc,
-      `registry=https://npm.internal/\n//npm.internal/:_authToken=\${TOKEN_OF_TEST}\nprefix=/host/only\ncafile=${certificate}\n`,
+      `registry=https://ana:s3cr3t-word@npm.internal/\n//npm.internal/:_authToken=\${TOKEN_OF_TEST}\n_auth=s3cr3t-auth\nprefix=/host/only\ncafile=${certificate}\n`,
     )
     for (const name of Object.keys(process.env)) if (/^npm_config_/i.test(name)) vi.stubEnv(name, undefined) // npm itself may run this
     vi.stubEnv('TOKEN_OF_TEST', 's3cr3t-token')
@@ -140,12 +140,13 @@ describe.skipIf(missing)('RUN', () => {
     vi.stubEnv('npm_config_globalconfig', join(at.directory, 'none'))
     vi.stubEnv('NODE_EXTRA_CA_CERTS', certificate)
     vi.stubEnv('HTTPS_PROXY', 'http://proxy.internal:3128')
+    vi.stubEnv('PIP_INDEX_URL', 'https://ana:s3cr3t-pip@pip.internal/simple')
     const dockerfile =
-      'FROM base\nRUN cat $npm_config_globalconfig $NODE_EXTRA_CA_CERTS; echo "proxy $HTTPS_PROXY"; touch $npm_config_cache/kept; echo 1 > /made'
+      'FROM base\nRUN cat $npm_config_globalconfig $NODE_EXTRA_CA_CERTS; env; echo "proxy $HTTPS_PROXY"; touch $npm_config_cache/kept; echo 1 > /made'
     const built = await at.build(dockerfile)
-    expect(built.context.text()).toContain(
-      'registry=https://npm.internal/\n//npm.internal/:_authToken=s3cr3t-token\ncafile=/run/kiwi/ca-0.pem\nCERTIFICATE',
-    )
+    expect(built.context.text()).toContain('registry=https://npm.internal/\ncafile=/run/kiwi/ca-0.pem\nCERTIFICATE')
+    expect(built.context.text()).toContain('PIP_INDEX_URL=https://pip.internal/simple')
+    expect(built.context.text()).not.toContain('s3cr3t')
     expect(built.context.text()).toContain('proxy http://proxy.internal:3128')
     expect(built.context.text()).not.toContain('/host/only')
     expect(own(built)).toEqual(['made'])
