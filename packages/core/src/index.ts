@@ -1,3 +1,4 @@
+export { explainStepFailure, type StepExplanation, type StepFailureCause } from './build-failure/explain.js'
 export type * from './contracts/v1/index.js'
 export { catalogue, type ErrorCode } from './errors/catalogue.js'
 export { type Effect, type ErrorRecord, KiwiError, type KiwiErrorOptions } from './errors/kiwi-error.js'

@@ -1,7 +1,8 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { OnOutput } from '../isolation/index.js'
 
-const most = 20
+/** Enough that an error is still there when others have gone on talking. */
+const most = 400
 const longest = 2000
 
 /** Passes output on and remembers its last lines, of both streams in the order they came. */

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { KiwiError } from '@kiwi/core'
+import { explainStepFailure, KiwiError } from '@kiwi/core'
 import { type PlannedStage, type RunInstruction, runCommand } from '@kiwi/wizard/dockerfile'
 import {
   type BuildOnlyMount,
@@ -190,7 +190,15 @@ function platformOf({ request: { platform } }: Session): string {
 
 function failed({ id, instruction }: RunStep, exitCode: number, lines: readonly string[]): KiwiError {
   const { line, text } = instruction
-  return new KiwiError('BUILD_STEP_FAILED', `line ${line}: ${text.split('\n')[0]} ended with exit code ${exitCode}`, {
-    evidence: { step: id, line, instruction: text, exitCode, lastLines: [...lines] },
+  const { cause, seen, program, lines: important, hint } = explainStepFailure({ exitCode, lines })
+  const what = `line ${line}: ${text.split('\n')[0]} ended with exit code ${exitCode}`
+  return new KiwiError('BUILD_STEP_FAILED', seen === undefined ? what : `${what}: ${seen.trim()}`, {
+    hint,
+    evidence: {
+      ...{ step: id, line, instruction: text, exitCode, cause },
+      ...(program !== undefined && { program }),
+      importantLines: [...important],
+      lastLines: lines.slice(-20),
+    },
   })
 }

@@ -107,6 +107,15 @@ describe.skipIf(missing)('RUN', () => {
     expect(readdirSync(join(at.state, 'work'))).toEqual([])
   })
 
+  it('finds the package manager’s own error and the cause, wherever they stood in the log', async () => {
+    const dockerfile = `FROM base\nRUN echo npm error code ERESOLVE; i=0; while [ $i -lt 100 ]; do i=$((i + 1)); echo line $i; done; exit 1`
+    await expect(at.build(dockerfile)).rejects.toMatchObject({
+      code: 'BUILD_STEP_FAILED',
+      message: expect.stringContaining('npm error code ERESOLVE'),
+      evidence: { cause: 'version-conflict', program: 'npm', importantLines: ['npm error code ERESOLVE'], exitCode: 1 },
+    })
+  })
+
   it('keeps nothing of a step that failed', async () => {
     await expect(at.build('FROM base\nRUN echo 1 > /made; false')).rejects.toThrow()
     const { tree } = await at.build('FROM base\nRUN ls /')
