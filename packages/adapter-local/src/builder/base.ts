@@ -1,5 +1,5 @@
 import type { BuildIo, Context, Descriptor, ImageSource, OciLayout, Platform } from '@kiwi/core'
-import { type ReadImage, readImage } from '../layers/index.js'
+import { type ReadImage, readImage, shared } from '../layers/index.js'
 import type { Workshop } from './workshop.js'
 
 export interface BaseImage extends ReadImage {
@@ -15,12 +15,14 @@ export async function openBase(
 ): Promise<BaseImage> {
   const { layout } = workshop
   const source = await io.image(reference)
-  const pulling = new Map<string, Promise<void>>()
-  const pull = (descriptor: Descriptor) => {
-    const running = pulling.get(descriptor.digest) ?? pullBlob(source, descriptor, layout, context)
-    pulling.set(descriptor.digest, running)
-    return running
-  }
+  const pull = (descriptor: Descriptor) =>
+    shared(
+      workshop.pulls,
+      descriptor.digest,
+      context.signal,
+      () => pullBlob(source, descriptor, layout, context),
+      { forget: true },
+    )
   const through = throughLayout(source, layout, pull, context)
   const known = workshop.images.get(source.root.digest)
   const image = known ? from(known, through) : await readImage(through, platform, context.signal)

@@ -53,8 +53,7 @@ async function buildImage(session: Session, images: ImageOpener): Promise<BuiltI
   const counts = await buildStages(session, stages)
   const draft = drafts.get(plan.target.stage.index)
   if (draft === undefined) throw new TypeError('the target is always among the stages')
-  await images.pullAll(draft.layers.map(({ descriptor }) => descriptor.digest))
-  return { ...(await finishImage(session, draft)), steps: counts }
+  return { ...(await finishImage(session, draft, images.pull)), steps: counts }
 }
 
 /** With what their bases add, and the place of their steps among all. */
@@ -68,8 +67,8 @@ async function readyStages(session: Session): Promise<ReadyStage[]> {
   })
 }
 
-/** Starts to bring the layers here that the finished image has in any case; whoever needs one waits for it. */
-async function fetchBase({ plan, image }: Session, { pullAll }: ImageOpener): Promise<void> {
+/** Starts to bring the layers of the finished image here that the sink lacks; whoever needs one waits for it. */
+async function fetchBase({ plan, image, io, workshop, context }: Session, { pull }: ImageOpener): Promise<void> {
   let base = plan.target.base
   while (base.kind === 'stage') {
     const { index } = base
@@ -79,9 +78,12 @@ async function fetchBase({ plan, image }: Session, { pullAll }: ImageOpener): Pr
   }
   if (base.kind === 'scratch') return
   const { layers } = await image(base.reference)
-  pullAll(layers.map(({ descriptor }) => descriptor.digest)).catch(() => {
-    // The same transfer fails again for the one who waits for it.
-  })
+  const fetch = async ({ descriptor }: Layer) => {
+    if (await workshop.layout.sink.has(descriptor, context)) return
+    if (!(await io.sink.has(descriptor, context))) await pull(descriptor.digest)
+  }
+  // What fails here fails again for the one who waits for it.
+  Promise.allSettled(layers.map(fetch))
 }
 
 /** What counts as the same thing built again: for the reasons of a miss only. */
@@ -101,8 +103,8 @@ function refuseUnfit(missing: ReturnType<typeof missingFor>): void {
 
 interface ImageOpener {
   image(reference: string): Promise<BaseImage>
-  /** Brings the blobs of images opened here into the layout; others are there already. */
-  pullAll(digests: readonly string[]): Promise<void>
+  /** Brings a blob of an image opened here into the layout; others are there already. */
+  pull(digest: string): Promise<void>
 }
 
 /** Opens each image once. */
@@ -120,9 +122,7 @@ function imageOpener(workshop: Workshop, request: BuildRequest, io: BuildIo, con
       opened.set(reference, image)
       return image
     },
-    pullAll: async (digests: readonly string[]) => {
-      await Promise.all(digests.map((digest) => pulls.get(digest)?.()))
-    },
+    pull: async (digest: string) => pulls.get(digest)?.(),
   }
 }
 

@@ -1,9 +1,13 @@
-import { type BuiltImage, type Descriptor, mediaTypes, pipe } from '@kiwi/core'
+import { type BuiltImage, type Descriptor, type ImageSource, mediaTypes, pipe } from '@kiwi/core'
 import type { Draft } from './draft.js'
 import type { Session } from './session.js'
 
-/** Writes configuration and manifest and hands the whole image to the sink. */
-export async function finishImage(session: Session, draft: Draft): Promise<Omit<BuiltImage, 'steps'>> {
+/** Writes configuration and manifest and hands the whole image to the sink. Layers of the base come here only if the sink lacks them. */
+export async function finishImage(
+  session: Session,
+  draft: Draft,
+  pull: (digest: string) => Promise<void>,
+): Promise<Omit<BuiltImage, 'steps'>> {
   const { workshop, request, io, context } = session
   const config = await putJson(session, mediaTypes.config, configOf(session, draft))
   const layers = draft.layers.map(({ descriptor: { digest, size, mediaType } }) => ({
@@ -14,9 +18,20 @@ export async function finishImage(session: Session, draft: Draft): Promise<Omit<
   const manifest = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers }
   const bytes = Buffer.from(JSON.stringify(manifest))
   const root = await workshop.layout.sink.manifest(bytes, { mediaType: mediaTypes.manifest }, context)
-  await pipe(workshop.layout.source(root), io.sink, {}, context)
+  await pipe(pulling(workshop.layout.source(root), pull), io.sink, {}, context)
   const sizeBytes = layers.reduce((sum, { size }) => sum + size, 0)
   return { manifest: root, platform: request.platform, sizeBytes, layers: layers.length, at: 'sink' }
+}
+
+function pulling(source: ImageSource, pull: (digest: string) => Promise<void>): ImageSource {
+  return {
+    root: source.root,
+    manifest: (descriptor, signal) => source.manifest(descriptor, signal),
+    async *blob(descriptor, options) {
+      await pull(descriptor.digest)
+      yield* source.blob(descriptor, options)
+    },
+  }
 }
 
 async function putJson({ workshop, context }: Session, mediaType: string, value: object): Promise<Descriptor> {

@@ -35,6 +35,7 @@ export function localBuilder(options: LocalBuilderOptions): Builder {
     layers: options.layers ?? layerStore(directory),
     cache: stepCache(directory),
     images: new Map(),
+    pulls: new Map(),
     isolation,
   }
   const tidy = once(() => removeLeftovers(directory))

@@ -12,6 +12,8 @@ export interface Workshop {
   readonly cache: StepCache
   /** Manifests and configurations read so far, by digest; a builder's platform is always the same. */
   readonly images: Map<string, ReadImage>
+  /** Blobs on their way into the layout, by digest: builds that run at once share them. */
+  readonly pulls: Map<string, Promise<void>>
   /** Found out once. */
   isolation(signal: AbortSignal): Promise<FoundIsolation>
 }

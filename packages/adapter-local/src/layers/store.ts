@@ -96,7 +96,7 @@ export function layerStore(directory: string, options: { readonly form?: LayerSt
 }
 
 /** One at a time for each key; a waiter whose leader was cancelled takes over. */
-async function shared<T>(
+export async function shared<T>(
   running: Map<Digest, Promise<T>>,
   key: Digest,
   signal: AbortSignal,

@@ -26,7 +26,7 @@ export async function namespacedCommand(
   return {
     argv: [
       ...[needTool('setpriv'), '--pdeathsig', 'KILL', '--', needTool('unshare'), ...namespaces, '--'],
-      ...[needTool('sh'), '-c', script, 'sh', directory, options, ...binds, '--', ...entry(launch, env)],
+      ...[needTool('sh'), '-c', script, 'sh', directory, options, 'host', ...binds, '--', ...entry(launch, env)],
     ],
     env: { ...withoutLoader(env), ...toolEnv },
   }
