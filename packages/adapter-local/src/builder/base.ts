@@ -16,13 +16,9 @@ export async function openBase(
   const { layout } = workshop
   const source = await io.image(reference)
   const pull = (descriptor: Descriptor) =>
-    shared(
-      workshop.pulls,
-      descriptor.digest,
-      context.signal,
-      () => pullBlob(source, descriptor, layout, context),
-      { forget: true },
-    )
+    shared(workshop.pulls, descriptor.digest, context.signal, () => pullBlob(source, descriptor, layout, context), {
+      forget: true,
+    })
   const through = throughLayout(source, layout, pull, context)
   const known = workshop.images.get(source.root.digest)
   const image = known ? from(known, through) : await readImage(through, platform, context.signal)

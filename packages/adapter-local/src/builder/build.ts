@@ -1,4 +1,5 @@
 import { type BuildIo, type BuildRequest, type BuiltImage, type Context, KiwiError } from '@kiwi/core'
+import type { Layer } from '../layers/index.js'
 import { type BaseImage, openBase } from './base.js'
 import { missingFor, missingInInstruction } from './fit.js'
 import { finishImage } from './image.js'

@@ -10,7 +10,7 @@ export {
 export { ancestorsOf, isKeptAttribute, type LayerEntry, type LayerIndex, parentOf } from './layer-index.js'
 export { materialise } from './materialise.js'
 export { makeScratch, removeLeftovers, type Scratch } from './scratch.js'
-export { type Layer, type LayerStore, layerStore } from './store.js'
+export { type Layer, type LayerStore, layerStore, shared } from './store.js'
 export type { TarHeader } from './tar/header.js'
 export { readUpper, type UpperDiff } from './upper.js'
 export { mergedView, resolvePath, type View, type ViewEntry } from './view.js'

@@ -91,7 +91,11 @@ export function ancestorsOf(path: string): string[] {
 function cleanPath(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.')
   if (!parts.includes('..')) return parts.join('/')
-  throw new KiwiError('REGISTRY_FAILED', `a layer names ${name}, which leaves its root`, { evidence: { name } })
+  throw leavesRoot(name)
+}
+
+function leavesRoot(name: string): KiwiError {
+  return new KiwiError('REGISTRY_FAILED', `a layer names ${name}, which leaves its root`, { evidence: { name } })
 }
 
 function readMarker(path: string): { opaque?: string; removed?: string } | undefined {
@@ -102,6 +106,7 @@ function readMarker(path: string): { opaque?: string; removed?: string } | undef
   // Names with `.wh..wh.` in front are left by an old storage driver and mean nothing.
   if (name.startsWith('.wh..wh.')) return {}
   const removed = name.slice(whiteoutPrefix.length)
+  if (/^\.{0,2}$/.test(removed)) throw leavesRoot(path)
   return { removed: parent === '' ? removed : `${parent}/${removed}` }
 }
 

@@ -55,9 +55,21 @@ export async function unpackLayer(
     },
   )
   tar.stdin.end()
-  await tar.done
+  await tar.done.catch((error: unknown) => {
+    throw notUnpacked(options.diffId, error)
+  })
   if (overlay) await markRemoved(directory, index, directories, signal)
   return index
+}
+
+/** GNU tar refuses what would lead out of the directory, and what contradicts itself: the layer is at fault, not this machine. */
+function notUnpacked(diffId: string, error: unknown): unknown {
+  if (!KiwiError.is(error) || error.code !== 'INTERNAL') return error
+  return new KiwiError('REGISTRY_FAILED', `the layer ${diffId} cannot be unpacked`, {
+    cause: error,
+    hint: 'The image names files that cannot be, or that would lie outside of it: build it anew, or take another.',
+    evidence: { diffId },
+  })
 }
 
 const extractFlags = ['-x', '-f', '-', '--numeric-owner', '-p', '--delay-directory-restore', '--warning=no-timestamp']
