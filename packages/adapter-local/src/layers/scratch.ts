@@ -14,9 +14,12 @@ export async function makeScratch(stateDirectory: string): Promise<Scratch> {
   return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
 }
 
+/** A tar whose process was killed goes on writing until it finds its input at the end: moments later nobody does any more. */
+const retries = { maxRetries: 10, retryDelay: 50 }
+
 /** Removes what processes that are no more have left behind. */
 export async function removeLeftovers(stateDirectory: string): Promise<void> {
   const work = join(stateDirectory, 'work')
   const left = (await readdir(work).catch(() => [])).filter(isLeftBehind)
-  await Promise.all(left.map((name) => rm(join(work, name), { recursive: true, force: true })))
+  await Promise.all(left.map((name) => rm(join(work, name), { recursive: true, force: true, ...retries })))
 }
