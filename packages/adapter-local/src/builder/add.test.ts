@@ -165,6 +165,14 @@ describe('a source', () => {
     expect(tree().x).toBe((await at.build('FROM scratch\nCOPY x /')).tree().x)
   })
 
+  it('that .dockerignore leaves out is told as such, and not what else lies there', async () => {
+    at.write({ 'dist/a': 'a', '.dockerignore': 'dist' })
+    const error = await refusal('FROM scratch\nCOPY dist/a /')
+    expect(error).toMatchObject({ code: 'CONTEXT_INVALID', hint: expect.stringContaining('!dist/a') })
+    expect(error.message).toContain('left out of the build context by .dockerignore')
+    expect((await refusal('FROM scratch\nCOPY dist/b /')).message).toContain('is not in the build context')
+  })
+
   it.each(['../x', '/etc/x', '..'])('in the Dockerfile cannot be called %s', async (name) => {
     expect(await refusal(`FROM scratch\nCOPY <<${name} /d/\ntext\n${name}\n`)).toMatchObject({
       code: expect.stringMatching(/CONTEXT_INVALID|DOCKERFILE_SYNTAX/),

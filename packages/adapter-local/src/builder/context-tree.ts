@@ -41,6 +41,7 @@ export function contextTree(directory: string, ignored: Ignored, hashes: FileHas
     name: 'the build context',
     lookup: (path) => (parentsAreThere(path, lookup) ? lookup(path) : undefined),
     children,
+    isLeftOut: (path) => ignored.ignores(path) && statusOf(join(directory, path)) !== undefined,
     resolve: (path) => resolvePath(path, (part) => lookup(part)?.link),
     hash: ({ path }) => hashes.hash(path, statuses.get(path) ?? lstatSync(join(directory, path), { bigint: true })),
     content: ({ path, size }) => {

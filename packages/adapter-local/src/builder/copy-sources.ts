@@ -118,6 +118,12 @@ async function filesOf(tree: SourceTree, root: SourceEntry): Promise<CopyFile[]>
 }
 
 function missing(tree: SourceTree, path: string, { line, instruction }: Where): KiwiError {
+  if (!isPattern(path) && tree.isLeftOut?.(cleanSource(path))) {
+    return new KiwiError('CONTEXT_INVALID', `line ${line}: ${path} is left out of ${tree.name} by .dockerignore`, {
+      hint: `Take it back in with a line !${cleanSource(path)} in .dockerignore, or copy something else.`,
+      evidence: { path, line, instruction },
+    })
+  }
   const close = closeNames(tree, path)
   const known = close.length > 0 ? `; there is ${close.join(', ')}` : ''
   return new KiwiError('CONTEXT_INVALID', `line ${line}: ${path} is not in ${tree.name}${known}`, {

@@ -4,6 +4,8 @@ export interface SourceTree {
   readonly name: string
   /** What lies at exactly that path; symlinks are not followed. What is ignored is not there. */
   lookup(path: string): SourceEntry | undefined
+  /** Whether rules leave out what lies there; only a build context has any. */
+  isLeftOut?(path: string): boolean
   /** Sorted names in a directory. */
   children(path: string): readonly string[]
   /** The real path, symlinks followed inside the root. */
