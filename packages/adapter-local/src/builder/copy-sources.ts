@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { KiwiError } from '@kiwi/core'
 import { ancestorsOf } from '../layers/index.js'
-import { isPattern, partPattern } from './glob.js'
+import { isPattern, type PartPattern, partPattern } from './glob.js'
 import { type Ignored, readIgnore } from './ignore.js'
 import type { ArchivedFile } from './open-archive.js'
 import type { SourceEntry, SourceTree } from './source-tree.js'
@@ -86,7 +86,7 @@ function matching(tree: SourceTree, pattern: string, where: Where): string[] {
   return names
 }
 
-function compile(part: string, { line, instruction }: Where): RegExp {
+function compile(part: string, { line, instruction }: Where): PartPattern {
   try {
     return partPattern(part)
   } catch (cause) {

@@ -3,42 +3,94 @@ export function isPattern(path: string): boolean {
   return /[*?[\\]/.test(path)
 }
 
-/** One path part as a regular expression: `*` `?` `[a-z]` `[^a]` and `\` before any character. Throws a `SyntaxError` for a malformed one. */
-export function partPattern(pattern: string): RegExp {
-  let source = ''
-  for (let at = 0; at < pattern.length; at++) {
-    const character = pattern.charAt(at)
-    if (character === '*') source += '[^/]*'
-    else if (character === '?') source += '[^/]'
+/** Says which names a pattern means. */
+export interface PartPattern {
+  test(name: string): boolean
+}
+
+/**
+ * One path part as Go's `filepath.Match` reads it: `*` `?` `[a-z]` `[^a]` and `\` before any character. Throws a `SyntaxError` for a
+ * malformed one. Matching goes back to the last `*` only, so that no pattern takes long, whatever the name.
+ */
+export function partPattern(pattern: string): PartPattern {
+  const tokens = readTokens([...pattern], pattern)
+  return { test: (name) => matches(tokens, [...name]) }
+}
+
+type Token = '*' | ((character: string) => boolean)
+
+function readTokens(characters: readonly string[], pattern: string): Token[] {
+  const tokens: Token[] = []
+  for (let at = 0; at < characters.length; at++) {
+    const character = characters[at]
+    if (character === '*') tokens.push('*')
+    else if (character === '?') tokens.push(() => true)
     else if (character === '[') {
-      const end = classEnd(pattern, at)
-      source += classSource(pattern.slice(at + 1, end))
+      const { token, end } = readClass(characters, at + 1, pattern)
+      tokens.push(token)
       at = end
-    } else if (character === '\\') {
+    } else {
+      if (character === '\\') at += 1
+      const plain = characters[at]
+      if (plain === undefined) throw new SyntaxError(`${pattern} ends in an escape`)
+      tokens.push((other) => other === plain)
+    }
+  }
+  return tokens
+}
+
+/** At least one character or range; `-` and `]` are themselves only after an escape. */
+function readClass(characters: readonly string[], start: number, pattern: string): { token: Token; end: number } {
+  const negated = characters[start] === '^'
+  const ranges: [low: string, high: string][] = []
+  let at = negated ? start + 1 : start
+  const next = (): string => {
+    const character = characters[at]
+    if (character === undefined || character === '-' || character === ']') throw malformed(pattern)
+    at += character === '\\' ? 2 : 1
+    const read = character === '\\' ? characters[at - 1] : character
+    if (read === undefined) throw malformed(pattern)
+    return read
+  }
+  while (ranges.length === 0 || characters[at] !== ']') {
+    const low = next()
+    if (characters[at] !== '-') ranges.push([low, low])
+    else {
       at += 1
-      if (at >= pattern.length) throw new SyntaxError(`${pattern} ends in an escape`)
-      source += escaped(pattern.charAt(at))
-    } else source += escaped(character)
+      ranges.push([low, next()])
+    }
   }
-  return new RegExp(`^${source}$`, 'su')
+  const isIn = (character: string) =>
+    ranges.some(([low, high]) => codeOf(low) <= codeOf(character) && codeOf(character) <= codeOf(high))
+  return { token: (character) => isIn(character) !== negated, end: at }
 }
 
-function classEnd(pattern: string, start: number): number {
-  for (let at = start + 1; at < pattern.length; at++) {
-    if (pattern.charAt(at) === '\\') at += 1
-    else if (pattern.charAt(at) === ']' && at > start + 1) return at
+function matches(tokens: readonly Token[], name: readonly string[]): boolean {
+  let at = 0
+  let token = 0
+  let afterStar: { token: number; at: number } | undefined
+  while (at < name.length) {
+    const current = tokens[token]
+    if (current === '*') {
+      token += 1
+      afterStar = { token, at }
+    } else if (current?.(name[at] ?? '')) {
+      token += 1
+      at += 1
+    } else if (afterStar === undefined) return false
+    else {
+      afterStar.at += 1
+      at = afterStar.at
+      token = afterStar.token
+    }
   }
-  throw new SyntaxError(`${pattern} has a [ without its ]`)
+  return tokens.slice(token).every((rest) => rest === '*')
 }
 
-function classSource(content: string): string {
-  const negated = content.startsWith('^')
-  const body = (negated ? content.slice(1) : content).replace(/\\(.)|[[\]^]/gsu, (match, after: string | undefined) =>
-    after === undefined ? `\\${match}` : escaped(after) === after && after !== '-' ? after : `\\${after}`,
-  )
-  return negated ? `[^/${body}]` : `[${body}]`
+function codeOf(character: string): number {
+  return character.codePointAt(0) ?? 0
 }
 
-function escaped(character: string): string {
-  return /[\\^$.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character
+function malformed(pattern: string): SyntaxError {
+  return new SyntaxError(`${pattern} has a class that is none: write [abc], [a-z] or [^a]`)
 }
