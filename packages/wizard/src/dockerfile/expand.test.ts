@@ -35,6 +35,10 @@ describe('expand', () => {
     ['${file%%.*}', 'archive'],
     ['${file#x}', 'archive.tar.gz'],
     ['${file%.?z}', 'archive.tar'],
+    ['${file//*/x}', 'x'],
+    ['${file//a*/x}', 'x'],
+    ['${file/.*./-}', 'archive-gz'],
+    ['${file//[/x}', 'archive.tar.gz'],
     ['${file/ar/AR}', 'ARchive.tar.gz'],
     ['${file//ar/AR}', 'ARchive.tAR.gz'],
     ['${file/./$1}', 'archive$1tar.gz'.replace('$1', '')],
@@ -95,5 +99,12 @@ describe('expandWords', () => {
 describe('expandHeredoc', () => {
   it('leaves quotes alone and escapes with a backslash', () => {
     expect(expandHeredoc('"$home" it\'s \\$home\n', variables)).toBe('"/home" it\'s $home\n')
+  })
+
+  it('takes no time that a pattern could make long', () => {
+    const variables = () => 'a'.repeat(20_000)
+    const pattern = '*a'.repeat(40)
+    expect(expand(`\${V##${pattern}b}`, variables, backslash)).toHaveLength(20_000)
+    expect(expand(`\${V%%b${pattern}}`, variables, backslash)).toHaveLength(20_000)
   })
 })
