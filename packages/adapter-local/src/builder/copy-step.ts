@@ -145,9 +145,11 @@ async function write(
     mode: words.chmod === undefined ? undefined : readMode(words.chmod, where),
     mtimeSeconds: session.request.createdAtSeconds,
   }
+  const below = instruction.link ? mergedView([]) : image
+  if (!words.unpack) return makeLayer(session, planCopy(sources, target, below, where))
   await using scratch = await makeScratch(session.workshop.directory)
-  const ready = words.unpack ? await withArchives(session, sources, { folder: scratch.directory, where }) : sources
-  return await makeLayer(session, planCopy(ready, target, instruction.link ? mergedView([]) : image, where))
+  const ready = await withArchives(session, sources, { folder: scratch.directory, where })
+  return await makeLayer(session, planCopy(ready, target, below, where))
 }
 
 async function withArchives(
