@@ -1,4 +1,5 @@
 export { explainStepFailure, type StepExplanation, type StepFailureCause } from './build-failure/explain.js'
+export { type AdvisedBuild, adviseBuild } from './build-report/advise.js'
 export type * from './contracts/v1/index.js'
 export { catalogue, type ErrorCode } from './errors/catalogue.js'
 export { type Effect, type ErrorRecord, KiwiError, type KiwiErrorOptions } from './errors/kiwi-error.js'

@@ -1,3 +1,4 @@
+import type { BuildReport } from './build-report.js'
 import type { Context, Probe, SecretReference } from './context.js'
 import type { Descriptor, ImageSink, ImageSource, Platform } from './image.js'
 import type { Tree } from './tree.js'
@@ -75,4 +76,5 @@ export interface BuiltImage {
   /** Where it lies: in the sink it was given, in a registry (pushed by the builder), or in an engine. */
   readonly at: 'sink' | 'registry' | 'engine'
   readonly steps: { readonly total: number; readonly cached: number }
+  readonly report?: BuildReport | undefined
 }

@@ -12,6 +12,7 @@ export type {
   RunOnce,
   Volume,
 } from './actions.js'
+export type { BuildAdvice, BuildReport, ReportedLayer, ReportedStep, WastedBytes } from './build-report.js'
 export type { BuildCacheEnds, Builder, BuildIo, BuildNeed, BuildRequest, BuiltImage, Fit } from './builder.js'
 export type { Clock } from './clock.js'
 export type { Context, Fence, Probe, SecretReference } from './context.js'
