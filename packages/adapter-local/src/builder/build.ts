@@ -8,6 +8,7 @@ import { namedContexts } from './named-contexts.js'
 import { openContext } from './open-context.js'
 import { asSyntaxError, readDockerfile } from './read-dockerfile.js'
 import { registryCache, writeRegistryCache } from './registry-cache.js'
+import { reportOf } from './report.js'
 import type { Session } from './session.js'
 import { type ReadyStage, triggersOf } from './stage.js'
 import { buildStages, stepsOf, stoppable } from './stages.js'
@@ -51,10 +52,13 @@ async function buildImage(session: Session, images: ImageOpener): Promise<BuiltI
   const stages = await readyStages(session)
   refuseUnfit(stages.flatMap(({ triggers }) => triggers.flatMap(missingInInstruction)))
   await fetchBase(session, images)
-  const counts = await buildStages(session, stages)
+  const steps = await buildStages(session, stages)
   const draft = drafts.get(plan.target.stage.index)
   if (draft === undefined) throw new TypeError('the target is always among the stages')
-  return { ...(await finishImage(session, draft, images.pull)), steps: counts }
+  const image = { ...(await finishImage(session, draft, images.pull)), steps: steps.counts }
+  // Where every step came from a cache, the build that made them has told all there is.
+  if (steps.counts.cached === steps.counts.total) return image
+  return { ...image, report: await reportOf(session, draft, { steps: steps.ended(), base: baseOf(plan) }) }
 }
 
 /** With what their bases add, and the place of their steps among all. */
@@ -70,21 +74,25 @@ async function readyStages(session: Session): Promise<ReadyStage[]> {
 
 /** Starts to bring the layers of the finished image here that the sink lacks; whoever needs one waits for it. */
 async function fetchBase({ plan, image, io, workshop, context }: Session, { pull }: ImageOpener): Promise<void> {
-  let base = plan.target.base
-  while (base.kind === 'stage') {
-    const { index } = base
-    const below = plan.stages.find(({ stage }) => stage.index === index)
-    if (below === undefined) return
-    base = below.base
-  }
-  if (base.kind === 'scratch') return
-  const { layers } = await image(base.reference)
+  const reference = baseOf(plan)
+  if (reference === undefined) return
+  const { layers } = await image(reference)
   const fetch = async ({ descriptor }: Layer) => {
     if (await workshop.layout.sink.has(descriptor, context)) return
     if (!(await io.sink.has(descriptor, context))) await pull(descriptor.digest)
   }
   // What fails here fails again for the one who waits for it.
   Promise.allSettled(layers.map(fetch))
+}
+
+/** The image below the target and the stages that it is built on; undefined for scratch. */
+function baseOf({ stages, target }: Session['plan']): string | undefined {
+  let base: (typeof target)['base'] | undefined = target.base
+  while (base?.kind === 'stage') {
+    const index: number = base.index
+    base = stages.find(({ stage }) => stage.index === index)?.base
+  }
+  return base?.kind === 'image' ? base.reference : undefined
 }
 
 /** What counts as the same thing built again: for the reasons of a miss only. */

@@ -3,6 +3,8 @@ import type { HistoryEntry, ImageConfig, Layer, RunConfig } from '../layers/inde
 /** A stage while it is being built: changed instruction by instruction. */
 export interface Draft {
   layers: Layer[]
+  /** How many of them are an image's that was built on. */
+  baseLayers: number
   config: RunConfig
   history: HistoryEntry[]
   /** What MAINTAINER said last. */
@@ -16,7 +18,7 @@ export interface Draft {
 }
 
 export function emptyDraft(): Draft {
-  return { layers: [], config: {}, history: [], args: new Map(), commandIsOwn: false, willRun: false }
+  return { layers: [], baseLayers: 0, config: {}, history: [], args: new Map(), commandIsOwn: false, willRun: false }
 }
 
 /** Where programs are looked for in an image that does not say; every builder writes it into such an image. */
@@ -29,17 +31,25 @@ export function draftFrom(
 ): Draft {
   const { OnBuild: _, ...rest } = config
   const Env = envOf(config).has('PATH') ? config.Env : [...(config.Env ?? []), `PATH=${defaultPath}`]
-  return { ...emptyDraft(), layers: [...layers], config: { ...rest, Env }, history: [...history], author }
+  return {
+    ...emptyDraft(),
+    layers: [...layers],
+    baseLayers: layers.length,
+    config: { ...rest, Env },
+    history: [...history],
+    author,
+  }
 }
 
 /** Goes on from an earlier stage. Its ARGs hold on, as builders have it. */
 export function draftAfter(stage: Draft): Draft {
   const { OnBuild: _, ...config } = stage.config
-  const { author } = stage
+  const { author, baseLayers } = stage
   return {
     ...emptyDraft(),
     config,
     author,
+    baseLayers,
     layers: [...stage.layers],
     history: [...stage.history],
     args: new Map(stage.args),

@@ -24,3 +24,11 @@ function textOf(instruction: Instruction, { config }: Draft): string {
   const command = runCommand(instruction)
   return command.form === 'script' ? instruction.text : `RUN ${argvOf(command, config).join(' ')}`
 }
+
+/** Some base images tell no history, or not all of it; then each of their layers gets an entry, so that both can be counted. */
+export function settledHistory(history: readonly HistoryEntry[], layers: number): readonly HistoryEntry[] {
+  const missing = layers - history.filter(({ empty_layer: empty }) => empty !== true).length
+  return missing > 0
+    ? [...Array.from({ length: missing }, () => ({ comment: 'of the base image' })), ...history]
+    : history
+}

@@ -1,5 +1,6 @@
 import { type BuiltImage, type Descriptor, type ImageSource, mediaTypes, pipe } from '@kiwi/core'
 import type { Draft } from './draft.js'
+import { settledHistory } from './history.js'
 import type { Session } from './session.js'
 
 /** Writes configuration and manifest and hands the whole image to the sink. Layers of the base come here only if the sink lacks them. */
@@ -53,16 +54,8 @@ function configOf({ request }: Session, { config, layers, history, author }: Dra
     ...(author !== undefined && { author }),
     config: { ...config, ...(Object.keys(labels).length > 0 && { Labels: labels }) },
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: settled(history, layers.length),
+    history: settledHistory(history, layers.length),
   }
-}
-
-/** Some base images tell no history, or not all of it; then each of their layers gets an entry, so that both can be counted. */
-function settled(history: Draft['history'], layers: number): Draft['history'] {
-  const missing = layers - history.filter(({ empty_layer: empty }) => empty !== true).length
-  return missing > 0
-    ? [...Array.from({ length: missing }, () => ({ comment: 'of the base image' })), ...history]
-    : history
 }
 
 /** An OCI manifest names layers of a Docker base by OCI's names: the bytes are the same. */

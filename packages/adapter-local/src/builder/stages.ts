@@ -1,14 +1,14 @@
-import type { BuiltImage, Context } from '@kiwi/core'
+import type { Context } from '@kiwi/core'
 import type { Draft } from './draft.js'
 import type { Session } from './session.js'
 import { buildStage, type ReadyStage } from './stage.js'
-import { stepReporter } from './steps.js'
+import { type StepReporter, stepReporter } from './steps.js'
 
 /**
  * Each stage begins when those that it needs are done; the others run beside it. What fails first ends the rest, and is what the build
  * rejects with. The image is the same as if one stage followed the other.
  */
-export async function buildStages(session: Session, stages: readonly ReadyStage[]): Promise<BuiltImage['steps']> {
+export async function buildStages(session: Session, stages: readonly ReadyStage[]): Promise<StepReporter> {
   const total = stages.reduce((sum, stage) => sum + stepsOf(stage), 0)
   const steps = stepReporter(session.context, total)
   const running = new Map<number, Promise<Draft>>()
@@ -30,7 +30,7 @@ export async function buildStages(session: Session, stages: readonly ReadyStage[
   // All of them have ended before anything is told: nothing writes into a build that is over.
   await Promise.allSettled(running.values())
   if (failure !== undefined) throw failure.error
-  return steps.counts
+  return steps
 }
 
 /** FROM, what the base adds, and the stage's own. */

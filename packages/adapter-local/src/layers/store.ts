@@ -30,6 +30,8 @@ export interface LayerStore {
   ensure(layer: Layer, signal: AbortSignal): Promise<string>
   /** What the layer holds; reads the blob (but unpacks nothing) where that is not known yet. */
   index(layer: Layer, signal: AbortSignal): Promise<LayerIndex>
+  /** The same where it is known already; nothing is read from the blob. */
+  known(layer: Layer, signal: AbortSignal): Promise<LayerIndex | undefined>
   /** Keeps the index of a layer that was just made. */
   keep(diffId: Digest, index: LayerIndex): Promise<void>
   /** Makes a directory in the store's form the tree of a layer: it is moved. On another file system it is left where it is. */
@@ -91,6 +93,8 @@ export function layerStore(directory: string, options: { readonly form?: LayerSt
     keep,
     adopt,
     ensure: (layer, signal) => shared(unpacking, layer.diffId, signal, () => unpack(layer, signal), { forget: true }),
+    known: async ({ diffId }) =>
+      (await indices.get(diffId)?.catch(() => undefined)) ?? readIndexFile(indexFile(diffId)),
     index: (layer, signal) => shared(indices, layer.diffId, signal, () => read(layer, signal), { forget: false }),
   }
 }
