@@ -1,3 +1,4 @@
+import type { BuildReport } from '../contracts/v1/build-report.js'
 import type { ErrorRecord } from '../errors/kiwi-error.js'
 import type { ImageRecord } from '../model/release.js'
 import type { Command, RunRequest } from '../model/run.js'
@@ -87,6 +88,8 @@ export type EventBody =
       readonly layers: number
       readonly builder: string
       readonly steps: { readonly total: number; readonly cached: number }
+      /** Of builders that look into what they build; left out where every step came from a cache. */
+      readonly report?: BuildReport | undefined
     }
   | {
       readonly type: 'blob'

@@ -37,13 +37,14 @@ export function build(run: SourceRun, revision: Revision, recipe: Recipe): Promi
       }
       return builder.build(buildRequest, await io(run, revision, recipe, context), context)
     },
-    announce: ({ manifest, sizeBytes, layers, steps }) => ({
+    announce: ({ manifest, sizeBytes, layers, steps, report }) => ({
       type: 'image-built',
       digest: manifest.digest,
       sizeBytes,
       layers,
       builder: recipe.builder,
       steps,
+      ...(report !== undefined && { report }),
     }),
     documents: async (built) => {
       const row = await buildOf(run.store, request.service, recipe.buildNumber)
