@@ -149,7 +149,7 @@ describe('the layer cache', () => {
     await at.base('base', [layerOf(['one', '1'])])
     await at.build('FROM base\nCOPY x /')
     await at.base('base', [layerOf(['two', '2'])])
-    expect((await at.build('FROM base\nCOPY x /')).notes).toEqual({ 2: 'an earlier step changed' })
+    expect((await at.build('FROM base\nCOPY x /')).notes).toEqual({ 2: 'the base image changed' })
   })
 
   it('sees that a file changed which kept its size and time', async () => {

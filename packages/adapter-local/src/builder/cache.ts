@@ -15,6 +15,10 @@ export interface StepOrigin {
   /** Of the layers below. */
   readonly below: string
   readonly instruction: string
+  /** Of the layers of the image that the stage is built on. */
+  readonly base?: string | undefined
+  /** A hash of each variable and setting that it sees, by what people call it; no value itself. */
+  readonly values?: Readonly<Record<string, string>> | undefined
   /** Digest by path of what it copied. */
   readonly files?: Readonly<Record<string, string>> | undefined
 }

@@ -4,7 +4,7 @@ import type { StepOrigin, StepResult } from './cache.js'
 import type { Draft } from './draft.js'
 import { keyOf } from './key.js'
 import { missedBecause } from './missed.js'
-import type { Session } from './session.js'
+import { belowOf, type Session } from './session.js'
 import type { StepNote } from './steps.js'
 
 export interface CacheableStep {
@@ -20,7 +20,8 @@ export interface CacheableStep {
 
 /** Takes a step's layer from a cache, or makes it and keeps it. */
 export async function cachedStep(session: Session, draft: Draft, step: CacheableStep): Promise<StepNote> {
-  session.origins[step.id] = shortened(step.origin)
+  const origin = shortened(step.origin, draft)
+  session.origins[step.id] = origin
   const aliases = step.aliases ?? []
   const kept = await findWhole(session, step.key)
   if (kept !== undefined) {
@@ -28,7 +29,7 @@ export async function cachedStep(session: Session, draft: Draft, step: Cacheable
     await keep(session, aliases, kept.result)
     return { cachedFrom: kept.cachedFrom }
   }
-  const note = { missedBecause: missedBecause(shortened(step.origin), session.last[step.id], isFirst(session)) }
+  const note = { missedBecause: missedBecause(origin, session.last[step.id], isFirst(session)) }
   const made = await step.make()
   const result: StepResult = made === undefined ? {} : { layer: { diffId: made.diffId, descriptor: made.descriptor } }
   await keep(session, [step.key, ...aliases], result)
@@ -83,8 +84,9 @@ async function keep(
   }
 }
 
-function shortened(origin: StepOrigin): StepOrigin {
-  return { ...origin, below: keyOf(origin.below) }
+/** An origin as it is kept. */
+export function shortened(origin: StepOrigin, { layers, baseLayers }: Draft): StepOrigin {
+  return { ...origin, below: keyOf(origin.below), base: keyOf(belowOf(layers.slice(0, baseLayers))) }
 }
 
 function isFirst({ last }: Session): boolean {

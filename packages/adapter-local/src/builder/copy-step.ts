@@ -9,7 +9,7 @@ import {
   stripTabs,
 } from '@kiwi/wizard/dockerfile'
 import { makeScratch, mergedView, type WrittenLayer } from '../layers/index.js'
-import { addLayer, cachedStep, findWhole, makeLayer } from './cached-step.js'
+import { addLayer, cachedStep, findWhole, makeLayer, shortened } from './cached-step.js'
 import { planCopy } from './copy-plan.js'
 import { type CopySource, findSources, type Where } from './copy-sources.js'
 import { type Draft, variablesOf, workingDirectory } from './draft.js'
@@ -45,7 +45,7 @@ export async function copyStep(
   const alias = keyOf('copy-from', below, said, belowOf(layers))
   const kept = await findWhole(session, alias)
   if (kept !== undefined) {
-    session.origins[id] = { below: keyOf(below), instruction: said, files: session.last[id]?.files }
+    session.origins[id] = shortened({ below, instruction: said, files: session.last[id]?.files }, draft)
     addLayer(session, draft, kept.result)
     return { cachedFrom: kept.cachedFrom }
   }

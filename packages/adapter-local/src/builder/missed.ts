@@ -4,14 +4,23 @@ import type { StepOrigin } from './cache.js'
 export function missedBecause(now: StepOrigin, last: StepOrigin | undefined, isFirstBuild: boolean): string {
   if (isFirstBuild) return 'first build'
   if (last === undefined || last.instruction !== now.instruction) return 'instruction changed'
-  const changed = now.files && last.files ? changedFiles(now.files, last.files) : []
-  const [first] = changed
-  if (first !== undefined)
-    return changed.length === 1 ? `${first} changed` : `${first} and ${changed.length - 1} more changed`
+  const values = changedNames(now.values, last.values)
+  if (values.length > 0) return said(values)
+  if (last.base !== undefined && last.base !== now.base) return 'the base image changed'
+  const files = changedNames(now.files, last.files)
+  if (files.length > 0) return said(files)
   return last.below === now.below ? 'no longer in the cache' : 'an earlier step changed'
 }
 
-function changedFiles(now: Readonly<Record<string, string>>, last: Readonly<Record<string, string>>): string[] {
+function said([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? `${first} changed` : `${first} and ${others.length} more changed`
+}
+
+type Table = Readonly<Record<string, string>>
+
+/** Of two tables; where one was not kept, nothing can be said. */
+function changedNames(now: Table | undefined, last: Table | undefined): string[] {
+  if (now === undefined || last === undefined) return []
   const names = new Set([...Object.keys(now), ...Object.keys(last)])
   return [...names].filter((name) => now[name] !== last[name]).sort()
 }

@@ -42,9 +42,21 @@ export async function runStep(session: Session, draft: Draft, step: RunStep): Pr
   return cachedStep(session, draft, {
     id: step.id,
     key: keyOf('run', platformOf(session), below, said, settings, flags, ...mounts.map(({ key }) => key)),
-    origin: { below, instruction: `RUN ${said} ${settings} ${flags}`, files },
+    origin: { below, instruction: `RUN ${said} ${flags}`, values: valuesOf(draft), files },
     make: () => run(session, draft, { ...step, mounts }),
   })
+}
+
+/** What the command sees of the draft, for the reasons of a miss. */
+function valuesOf({ config, args }: Draft): Record<string, string> {
+  const rows: (readonly [string, string])[] = [
+    ...[...args].map(([name, value]) => [`ARG ${name}`, value] as const),
+    ...[...envOf(config)].map(([name, value]) => [`ENV ${name}`, value] as const),
+    ['USER', config.User ?? ''],
+    ['WORKDIR', workingDirectory(config)],
+    ['SHELL', JSON.stringify(shellOf(config))],
+  ]
+  return Object.fromEntries(rows.map(([name, value]) => [name, keyOf(value).slice(0, 16)]))
 }
 
 async function run(session: Session, draft: Draft, step: PreparedRun): Promise<WrittenLayer | undefined> {

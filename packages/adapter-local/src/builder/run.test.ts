@@ -75,6 +75,19 @@ describe.skipIf(missing)('RUN', () => {
     expect(again.notes).toEqual({ 2: 'layer cache', 3: 'layer cache', 4: 'instruction changed' })
   })
 
+  it('says which variable or setting had changed, and keeps no value of it', async () => {
+    const dockerfile = (env = 'A=1') => `FROM base\nARG TOKEN\nENV ${env}\nRUN echo x > /x`
+    await at.build(dockerfile(), { args: { TOKEN: 'first-value' } })
+    const changed = await at.build(dockerfile(), { args: { TOKEN: 'second-value' } })
+    expect(Object.values(changed.notes)).toEqual(['ARG TOKEN changed'])
+    const both = await at.build(dockerfile('A=2 B=3'), { args: { TOKEN: 'second-value' } })
+    expect(Object.values(both.notes)).toEqual(['ENV A and 1 more changed'])
+    const { stdout } = spawnSync('grep', ['-rlaE', 'first-value|second-value', join(at.state, 'cache')], {
+      encoding: 'utf8',
+    })
+    expect(stdout).toBe('')
+  })
+
   it('has ENV before ARG, the user, his home and groups, and the working directory', async () => {
     const { context } = await at.build(
       'FROM base\nARG A=arg\nARG B=arg\nENV B=env\nUSER node\nWORKDIR /home/node/w\nRUN echo $A $B $HOME $(id -u):$(id -g) $(id -G) && touch mine && stat -c %u:%g . mine',
